@@ -1,0 +1,56 @@
+import tseslint from 'typescript-eslint';
+
+/** The floors of docs/architecture.md: a room may import only from its own floor's room and from floors below. */
+const floors = [
+  ['errors', 'encoding', 'signature', 'merkle', 'note'],
+  ['statement', 'proof'],
+  ['verify'],
+  ['keys', 'store'],
+  ['log', 'client'],
+  ['server'],
+  ['cli'],
+];
+const coreFloors = 3;
+const nodeModules = {
+  regex: '^node:',
+  message: 'The core (floors 0 to 2) uses no Node module: it also runs in the browser.',
+};
+
+const floorRules = floors.flatMap((rooms, floor) =>
+  rooms.map((room) => {
+    const above = floors.slice(floor + 1).flat();
+    const beside = floor === 0 ? [] : rooms.filter((other) => other !== room);
+    const patterns = [
+      {
+        group: [...above, ...beside].map((other) => `**/${other}/**`),
+        message: `src/${room} is on floor ${floor}: it may not import from beside or above.`,
+      },
+    ].filter(({ group }) => group.length > 0);
+    if (floor < coreFloors) patterns.push(nodeModules);
+    return {
+      files: [`src/${room}/**/*.ts`, `src/${room}.ts`],
+      rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+    };
+  }),
+);
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'test/interop/'] },
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/require-await': 'off',
+      eqeqeq: 'error',
+    },
+  },
+  { files: ['test/**', 'bench/**'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
+  { files: ['*.js'], extends: [tseslint.configs.disableTypeChecked] },
+  ...floorRules,
+);
