@@ -1,3 +1,4 @@
+import { builtinModules } from 'node:module';
 import tseslint from 'typescript-eslint';
 
 /** The floors of docs/architecture.md: a room may import only from its own floor's room and from floors below. */
@@ -12,8 +13,31 @@ const floors = [
 ];
 const coreFloors = 3;
 const nodeModules = {
-  regex: '^node:',
+  regex: `^(node:|(${builtinModules.join('|')})$)`,
   message: 'The core (floors 0 to 2) uses no Node module: it also runs in the browser.',
+};
+const pure = 'The core (floors 0 to 2) is pure: callers hand it time, randomness and bytes.';
+const coreRules = {
+  'no-restricted-globals': [
+    'error',
+    ...['Buffer', 'process', 'fetch', 'performance', 'setTimeout', 'setInterval'].map((name) => ({
+      name,
+      message: pure,
+    })),
+  ],
+  'no-restricted-syntax': [
+    'error',
+    {
+      selector: 'ImportExpression',
+      message: 'The core is loaded whole: the floors see each import.',
+    },
+    { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: pure },
+  ],
+  'no-restricted-properties': [
+    'error',
+    { object: 'Date', property: 'now', message: pure },
+    { object: 'Math', property: 'random', message: pure },
+  ],
 };
 
 const floorRules = floors.flatMap((rooms, floor) =>
@@ -29,7 +53,10 @@ const floorRules = floors.flatMap((rooms, floor) =>
     if (floor < coreFloors) patterns.push(nodeModules);
     return {
       files: [`src/${room}/**/*.ts`, `src/${room}.ts`],
-      rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+      rules: {
+        '@typescript-eslint/no-restricted-imports': ['error', { patterns }],
+        ...(floor < coreFloors ? coreRules : {}),
+      },
     };
   }),
 );
