@@ -18,6 +18,12 @@ interface ErrorKind {
 export const errorKinds = {
   'bad-usage': { status: 400, exit: 2, title: 'Wrong usage' },
   'bad-request': { status: 400, exit: 2, title: 'Malformed request' },
+  'method-not-allowed': { status: 405, exit: 2, title: 'Method not allowed' },
+  'not-acceptable': { status: 406, exit: 2, title: 'No acceptable answer format' },
+  'request-timeout': { status: 408, exit: 3, title: 'The request came in too slowly' },
+  'request-too-large': { status: 413, exit: 2, title: 'Request too large' },
+  'unsupported-media-type': { status: 415, exit: 2, title: 'Unsupported media type' },
+  'headers-too-large': { status: 431, exit: 2, title: 'Request headers too large' },
   'not-found': { status: 404, exit: 3, title: 'Not found' },
   'file-unreadable': { status: 500, exit: 3, title: 'A file could not be read or written' },
   network: { status: 502, exit: 3, title: 'The log could not be reached' },
@@ -43,6 +49,7 @@ export const errorKinds = {
   'bad-note': { status: 400, exit: 10, title: 'Malformed note' },
   'bad-checkpoint': { status: 400, exit: 10, title: 'Malformed checkpoint' },
   'bad-proof': { status: 400, exit: 10, title: 'Malformed proof' },
+  'bad-manifest': { status: 400, exit: 10, title: 'Malformed manifest' },
   'bad-policy': { status: 400, exit: 11, title: 'Malformed policy' },
   'untrusted-checkpoint': {
     status: 403,
