@@ -1,0 +1,304 @@
+/** The store on LevelDB; keys and values are those of layout.ts and record.ts. */
+import { leafIndex, treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
+import { DaybookError } from '../errors.ts';
+import { rfc6962 } from '../merkle/hash.ts';
+import { TILE_WIDTH } from '../merkle/tile.ts';
+import { encodeBundle } from '../merkle/bundle.ts';
+import {
+  DIGEST_KEY_BYTES,
+  TILE_BYTES,
+  artifactKey,
+  digestKey,
+  entryKey,
+  indexOfArtifactKey,
+  indexValue,
+  packRuns,
+  parseIndexValue,
+  runRange,
+  tileKey,
+  unpackRuns,
+} from './layout.ts';
+import { openDatabase, type Database, type OpenDatabase } from './opener.ts';
+import {
+  checkFormat,
+  decodeNote,
+  decodeState,
+  encodeFormat,
+  encodeNote,
+  encodeState,
+  recordKey,
+  type TreeState,
+} from './record.ts';
+import type { Append, Store, StoreState } from './store.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export interface LevelStoreOptions {
+  /** Bytes that gather in memory before LevelDB writes a table; larger means fewer, longer pauses. */
+  readonly writeBufferSize?: number;
+  /** Bytes of table blocks kept in memory, uncompressed. */
+  readonly cacheSize?: number;
+}
+
+/** LevelDB's own default of 16 KiB would cut a bundle into hundreds of reads. */
+const READ_BYTES = 1 << 20;
+
+type Batch = ReturnType<Database['batch']>;
+
+/**
+ * Opens the store in `directory`, or creates it there. Throws what `openDatabase` throws, and
+ * `wrong-directory` for data of another program or of a newer format.
+ */
+export async function openLevelStore(
+  directory: string,
+  options: LevelStoreOptions = {},
+): Promise<Store> {
+  const database = await openDatabase(directory, {
+    writeBufferSize: options.writeBufferSize ?? 32 << 20,
+    cacheSize: options.cacheSize ?? 32 << 20,
+  });
+  try {
+    const state = (await readState(directory, database.db)) ?? (await createState(database.db));
+    return new LevelStore(directory, database, state);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function readState(directory: string, db: Database): Promise<StoreState | undefined> {
+  const [format, state, signed, published] = await db.getMany([
+    recordKey('format'),
+    recordKey('state'),
+    recordKey('signed'),
+    recordKey('published'),
+  ]);
+  if (format === undefined) {
+    const keys = await db.keys({ limit: 1 }).all();
+    if (keys.length === 0) return undefined;
+    throw new DaybookError(
+      'wrong-directory',
+      `${directory} holds a database without Daybook's format record: it is another program's, or damaged`,
+    );
+  }
+  checkFormat(directory, format);
+  if (state === undefined) {
+    throw new DaybookError('store-corrupt', `${directory} has lost its record .state`);
+  }
+  return {
+    ...decodeState(state),
+    signed: signed && decodeNote('signed', signed),
+    published: published && decodeNote('published', published),
+  };
+}
+
+async function createState(db: Database): Promise<StoreState> {
+  const tree: TreeState = { size: treeSize(0), verifiedSize: treeSize(0), root: rfc6962.emptyRoot };
+  const batch = db.batch();
+  batch.put(recordKey('format'), encodeFormat()).put(recordKey('state'), encodeState(tree));
+  await batch.write({ sync: true });
+  return { ...tree, signed: undefined, published: undefined };
+}
+
+class LevelStore implements Store {
+  readonly #directory: string;
+  readonly #database: OpenDatabase;
+  readonly #db: Database;
+  readonly #writes: WriteQueue;
+  #state: StoreState;
+  // LevelDB copies keys and values as it is given them, so one of each serves all digests.
+  readonly #key = new Uint8Array(DIGEST_KEY_BYTES);
+  readonly #value = indexValue(leafIndex(0));
+
+  constructor(directory: string, database: OpenDatabase, state: StoreState) {
+    this.#directory = directory;
+    this.#database = database;
+    this.#db = database.db;
+    this.#writes = new WriteQueue(directory);
+    this.#state = state;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  async append(append: Append): Promise<void> {
+    await this.#commit((batch) => {
+      const { size, verifiedSize } = this.#state;
+      if (append.expectedSize !== size) {
+        throw new DaybookError(
+          'store-conflict',
+          `the append expects size ${append.expectedSize}, ${this.#directory} has size ${size}`,
+        );
+      }
+      const tree = {
+        size: treeSize(size + append.entries.length),
+        verifiedSize,
+        root: append.root.slice(),
+      };
+      this.#putAppend(batch, append);
+      batch.put(recordKey('state'), encodeState(tree));
+      return tree;
+    });
+  }
+
+  #putAppend(batch: Batch, { expectedSize, entries, tiles, keys }: Append): void {
+    for (const { first, bytes } of packRuns(expectedSize, entries)) {
+      batch.put(entryKey(first), bytes);
+    }
+    for (const { level, index, hashes } of tiles) {
+      checkTile(level, index, hashes, 'internal');
+      batch.put(tileKey(level, index), hashes);
+    }
+    for (const { kind, digest, index } of keys) {
+      if (kind === 'artifact') batch.put(artifactKey(digest, index), new Uint8Array(0));
+      else batch.put(digestKey(kind, digest, this.#key), indexValue(index, this.#value));
+    }
+  }
+
+  async recordSigned(note: Uint8Array): Promise<void> {
+    await this.#recordNote('signed', note);
+  }
+
+  async recordPublished(note: Uint8Array): Promise<void> {
+    await this.#recordNote('published', note);
+  }
+
+  async #recordNote(name: 'signed' | 'published', note: Uint8Array): Promise<void> {
+    const copy = note.slice();
+    await this.#commit((batch) => {
+      batch.put(recordKey(name), encodeNote(copy));
+      return { [name]: copy };
+    });
+  }
+
+  async recordVerified(size: TreeSize): Promise<void> {
+    await this.#commit((batch) => {
+      if (size > this.#state.size) {
+        throw new DaybookError(
+          'internal',
+          `verified size ${size} is above the size ${this.#state.size}`,
+        );
+      }
+      batch.put(recordKey('state'), encodeState({ ...this.#state, verifiedSize: size }));
+      return { verifiedSize: size };
+    });
+  }
+
+  /** Fills a batch in its turn, writes it synced, and only then lets the change be seen. */
+  async #commit(fill: (batch: Batch) => Partial<StoreState>): Promise<void> {
+    await this.#writes.run(
+      () => {
+        const batch = this.#db.batch();
+        try {
+          return { batch, change: fill(batch) };
+        } catch (error) {
+          void batch.close();
+          throw error;
+        }
+      },
+      async ({ batch, change }) => {
+        await batch.write({ sync: true });
+        this.#state = { ...this.#state, ...change };
+      },
+    );
+  }
+
+  async readEntries(from: LeafIndex, count: number): Promise<Uint8Array[]> {
+    if (from + count > this.#state.size) {
+      throw new DaybookError(
+        'not-found',
+        `entries ${from} to ${from + count - 1} were asked, the size is ${this.#state.size}`,
+      );
+    }
+    if (count === 0) return [];
+    const rows = await this.#read((db) =>
+      db.iterator({ ...runRange(from, count), highWaterMarkBytes: READ_BYTES }).all(),
+    );
+    return unpackRuns(rows, from, count);
+  }
+
+  async readBundle(index: number, width: number): Promise<Uint8Array> {
+    return encodeBundle(await this.readEntries(leafIndex(index * TILE_WIDTH), width));
+  }
+
+  async readTiles(
+    tiles: readonly { readonly level: number; readonly index: number }[],
+  ): Promise<Uint8Array[]> {
+    const keys = tiles.map(({ level, index }) => tileKey(level, index));
+    const values = await this.#read((db) => db.getMany(keys));
+    return tiles.map(({ level, index }, i) => {
+      const hashes = values[i];
+      if (hashes === undefined) {
+        throw new DaybookError('store-corrupt', `tile ${index} of level ${level} is missing`);
+      }
+      checkTile(level, index, hashes, 'store-corrupt');
+      return plainBytes(hashes);
+    });
+  }
+
+  lookup(kind: 'dedupe' | 'leaf', digest: Uint8Array): LeafIndex | undefined {
+    let value: Uint8Array | undefined;
+    try {
+      value = this.#db.getSync(digestKey(kind, digest, this.#key));
+    } catch (error) {
+      throw this.#readError(error);
+    }
+    return value && parseIndexValue(value);
+  }
+
+  async list(
+    _kind: 'artifact',
+    digest: Uint8Array,
+    from: LeafIndex,
+    limit: number,
+  ): Promise<LeafIndex[]> {
+    const range = {
+      gte: artifactKey(digest, from),
+      lt: artifactKey(digest, this.#state.size as number as LeafIndex),
+    };
+    const keys = await this.#read((db) => db.keys({ ...range, limit }).all());
+    return keys.map(indexOfArtifactKey);
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.close();
+    await this.#database.close();
+  }
+
+  async #read<T>(read: (db: Database) => Promise<T>): Promise<T> {
+    try {
+      return await read(this.#db);
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  #readError(cause: unknown): DaybookError {
+    if (cause instanceof DaybookError) return cause;
+    const damaged = (cause as { code?: unknown }).code === 'LEVEL_CORRUPTION';
+    return new DaybookError(
+      damaged ? 'store-corrupt' : 'store-failed',
+      `${this.#directory} cannot be read: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+function checkTile(
+  level: number,
+  index: number,
+  hashes: Uint8Array,
+  code: 'internal' | 'store-corrupt',
+): void {
+  if (hashes.length !== TILE_BYTES) {
+    throw new DaybookError(
+      code,
+      `tile ${index} of level ${level} has ${hashes.length} bytes, want ${TILE_BYTES}`,
+    );
+  }
+}
+
+/** The engine gives Buffers, whose `slice` shares memory where everybody else's copies. */
+function plainBytes(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
