@@ -1,0 +1,42 @@
+/**
+ * The shape of the tree of RFC 6962 section 2.1: which subtrees the recursion of MTH, PATH and
+ * PROOF visits. Numbers only, no hashes: makers and verifiers of proofs share it.
+ */
+
+/** The leaves from `from` up to, not including, `to`, hashed as one subtree. */
+export interface Subtree {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A walk from the root down to `end`, with the subtrees that it passed by, the lowest first. */
+export interface Path {
+  readonly end: Subtree;
+  readonly siblings: readonly Subtree[];
+}
+
+/** The whole tree of `size` leaves. */
+export function wholeTree(size: number): Subtree {
+  return { from: 0, to: size };
+}
+
+/** Walks from the root of a tree of `size` leaves towards leaf `index`, and stops where `isEnd` says so. */
+export function walkDown(index: number, size: number, isEnd: (at: Subtree) => boolean): Path {
+  const siblings: Subtree[] = [];
+  let at = wholeTree(size);
+  while (!isEnd(at)) {
+    const split = at.from + largestPowerBelow(at.to - at.from);
+    const left = { from: at.from, to: split };
+    const right = { from: split, to: at.to };
+    siblings.push(index < split ? right : left);
+    at = index < split ? left : right;
+  }
+  return { end: at, siblings: siblings.reverse() };
+}
+
+/** The largest power of two that is smaller than `count`, which is at least 2. */
+function largestPowerBelow(count: number): number {
+  let power = 1;
+  while (power < count / 2) power *= 2;
+  return power;
+}
