@@ -1,0 +1,312 @@
+/**
+ * The log: one data directory, opened and verified, that takes entries and answers for them. After
+ * a failed write it stops, reopens and reads its state back before it acknowledges or signs again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DaybookError } from '../errors.ts';
+import { utf8 } from '../encoding/bytes.ts';
+import { treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
+import { nodeSha256, nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
+import { nodeVerifier } from '../keys/node-verifier.ts';
+import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
+import type { Hash } from '../merkle/hash.ts';
+import { verifyInclusion } from '../merkle/inclusion.ts';
+import type { Tile } from '../merkle/tile.ts';
+import { formatTlogProof } from '../proof/tlog-proof.ts';
+import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
+import { admissionDigest } from './genesis.ts';
+import { InclusionWaiters, type Published } from './publisher.ts';
+import { openRunning, type Running } from './running.ts';
+import type { Assigned, SequencerLimits, Submission } from './sequencer.ts';
+import type { InclusionProof } from './tree-reader.ts';
+
+export interface LogOptions {
+  /** Holds all that the log keeps; made when it is missing. */
+  readonly directory: string;
+  /** Of a new log; an existing one must have this one. Default: a name made from the log's key. */
+  readonly origin?: string | undefined;
+  /** Of a new log, fixed for its life; an existing one must have this one. Default: `issuers`. */
+  readonly admission?: AdmissionMode | undefined;
+  /** At most one checkpoint in this time, in milliseconds. Default: 1000. */
+  readonly intervalMs?: number | undefined;
+  readonly limits?: Partial<SequencerLimits> | undefined;
+  /** Told what an operator should know: failed writes, recoveries. */
+  readonly report?: ((message: string, error?: unknown) => void) | undefined;
+}
+
+export interface Sequenced extends Assigned {
+  /** Of the entry at `index`. */
+  readonly leafHash: Hash;
+}
+
+export interface LogStatus {
+  readonly accepting: boolean;
+  /** Why not. */
+  readonly reason?: string;
+  /** Durable entries. */
+  readonly size: TreeSize;
+  /** Entries that the newest published checkpoint covers. */
+  readonly published: TreeSize;
+  /** Entries that wait for their index. */
+  readonly pending: number;
+}
+
+/** What the sequencer is given, but for whom to answer. */
+type Prepared = Omit<Submission, 'settle'>;
+
+const DEFAULT_INTERVAL_MS = 1000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5000;
+
+export class Log {
+  readonly #options: LogOptions;
+  readonly #waiters = new InclusionWaiters();
+  readonly #submitting = new Set<Promise<unknown>>();
+  readonly #stopping = new AbortController();
+  #running!: Running;
+  /** Why the log takes no entries and signs nothing; undefined while it does. */
+  #halted: string | undefined;
+  #recovery: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens the log in `options.directory`, or makes one there: keys, genesis entry, first checkpoint.
+   * Throws `store-locked`, `store-failed`, `store-corrupt`, `wrong-directory` or `bad-key`.
+   */
+  static async open(options: LogOptions): Promise<Log> {
+    const log = new Log(options);
+    log.#running = await log.#open(treeSize(0));
+    return log;
+  }
+
+  get origin(): string {
+    return this.#running.origin;
+  }
+
+  /** Public keys that sign this log's checkpoints. */
+  get vkeys(): readonly string[] {
+    return [this.#running.vkey];
+  }
+
+  /** Who may log what, as of the last entry that was given an index. */
+  get admission(): AdmissionState {
+    return this.#running.sequencer.admission;
+  }
+
+  /** The newest checkpoint that anyone may see. */
+  get published(): Published {
+    return this.#running.publisher.published;
+  }
+
+  status(): LogStatus {
+    const { store, publisher, sequencer } = this.#running;
+    return {
+      accepting: this.#halted === undefined,
+      ...(this.#halted === undefined ? {} : { reason: this.#halted }),
+      size: store.state.size,
+      published: publisher.published.size,
+      pending: sequencer.pending,
+    };
+  }
+
+  /**
+   * Examines an entry and gives it an index; resolves when it is durable. The same statement under
+   * the same key always gets its first index. Throws what `examine` throws, `entry-too-large`,
+   * `overloaded`, `log-stopping`, or `store-failed` when it is unknown whether the entry was logged.
+   */
+  async submit(entry: Uint8Array): Promise<Sequenced> {
+    const [outcome] = await this.submitMany([entry]);
+    if (!outcome || outcome instanceof DaybookError) throw outcome;
+    return outcome;
+  }
+
+  /** As `submit`, for many: an outcome for each entry, in their order. */
+  async submitMany(entries: readonly Uint8Array[]): Promise<(Sequenced | DaybookError)[]> {
+    const outcomes = Promise.all(entries.map((entry) => this.#submitOne(entry)));
+    this.#submitting.add(outcomes);
+    try {
+      return await outcomes;
+    } finally {
+      this.#submitting.delete(outcomes);
+    }
+  }
+
+  /** Resolves when a published checkpoint covers `index`; rejects when `signal` is aborted first. */
+  async included(index: LeafIndex, signal?: AbortSignal): Promise<Published> {
+    const { published } = this;
+    return index < published.size ? published : this.#waiters.wait(index, signal);
+  }
+
+  /** The bytes of a published entry. Throws `not-found`. */
+  entry(index: LeafIndex): Promise<Uint8Array> {
+    return this.#running.reader.entry(index);
+  }
+
+  /** A ready `.tlog-proof` that carries the entry in `extra`, under the published checkpoint. */
+  async entryProof(index: LeafIndex): Promise<Uint8Array> {
+    const { published } = this;
+    const [entry, { hashes }] = await Promise.all([
+      this.entry(index),
+      this.inclusion(index, published.size),
+    ]);
+    const { size, root, note } = published;
+    verifyInclusion({ index, size, leafHash: hasher.leaf(entry), proof: hashes, root }, hasher);
+    return utf8(formatTlogProof({ extra: entry, index, hashes, checkpoint: note }));
+  }
+
+  /** An inclusion proof at `size`, by default the published one. Throws `not-found`. */
+  inclusion(index: LeafIndex, size: TreeSize = this.published.size): Promise<InclusionProof> {
+    return this.#running.reader.inclusion(index, size);
+  }
+
+  /** A consistency proof between published sizes. Throws `not-found` or `bad-request`. */
+  consistency(from: TreeSize, to: TreeSize = this.published.size): Promise<Hash[]> {
+    return this.#running.reader.consistency(from, to);
+  }
+
+  /** Index of a published leaf. That there is none is not proven by the answer. */
+  lookupLeaf(leafHash: Uint8Array): LeafIndex | undefined {
+    const index = this.#running.store.lookup('leaf', leafHash);
+    return index !== undefined && index < this.published.size ? index : undefined;
+  }
+
+  /** Indexes, from `from` on, of published statements about the artifact with this SHA-256 digest. */
+  async lookupArtifact(sha256: Uint8Array, from: LeafIndex, limit: number): Promise<LeafIndex[]> {
+    const indexes = await this.#running.store.list('artifact', sha256, from, limit);
+    return indexes.filter((index) => index < this.published.size);
+  }
+
+  /** Hashes of a tile (C2SP tlog-tiles). Throws `not-found` for what is not published. */
+  tile(tile: Tile): Promise<Uint8Array> {
+    return this.#running.reader.tile(tile);
+  }
+
+  /** An entry bundle (C2SP tlog-tiles). Throws `not-found` for what is not published. */
+  bundle(index: number, width: number): Promise<Uint8Array> {
+    return this.#running.reader.bundle(index, width);
+  }
+
+  /** Takes no more entries, publishes those it took, and gives the directory back. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const healthy = this.#halted === undefined;
+    this.#halted ??= 'the log is stopping';
+    this.#stopping.abort();
+    await Promise.allSettled([...this.#submitting, this.#recovery]);
+    if (healthy) await this.#running.publisher.flush();
+    await this.#running.close();
+  }
+
+  async #submitOne(entry: Uint8Array): Promise<Sequenced | DaybookError> {
+    if (this.#halted !== undefined) return new DaybookError('log-stopping', this.#halted);
+    let prepared: Prepared;
+    try {
+      prepared = this.admission.mode === 'open' ? prepareAny(entry) : await this.#examine(entry);
+    } catch (error) {
+      if (!(error instanceof DaybookError)) throw error;
+      return this.#loggedBefore(entry) ?? error;
+    }
+    const { sequencer, store } = this.#running;
+    const outcome = await new Promise<Assigned | DaybookError>((settle) =>
+      sequencer.enqueue({ ...prepared, settle }),
+    );
+    if (outcome instanceof DaybookError) return outcome;
+    const { index, duplicate } = outcome;
+    if (!duplicate) return { index, duplicate, leafHash: prepared.leafHash };
+    const [first] = await store.readEntries(index, 1);
+    return { index, duplicate, leafHash: hasher.leaf(first as Uint8Array) };
+  }
+
+  /** An entry sent again may be admissible no more: its issuer was revoked, its admission sequence used by itself. */
+  #loggedBefore(entry: Uint8Array): Sequenced | undefined {
+    const leafHash = hasher.leaf(entry);
+    const index = this.#running.store.lookup('leaf', leafHash);
+    return index === undefined ? undefined : { index, leafHash, duplicate: true };
+  }
+
+  async #examine(entry: Uint8Array): Promise<Prepared> {
+    const { claim, dedupe, subjects } = await examine(
+      this.admission,
+      entry,
+      nodeVerifier,
+      nodeSha256,
+    );
+    const admission = claim.kind === 'admission' ? [admissionDigest(this.origin)] : [];
+    return {
+      entry,
+      leafHash: hasher.leaf(entry),
+      dedupe: { kind: 'dedupe', digest: dedupe },
+      artifacts: [...subjects, ...admission],
+      claim,
+    };
+  }
+
+  #open(minimumSize: TreeSize): Promise<Running> {
+    return openRunning({
+      ...this.#options,
+      intervalMs: this.#options.intervalMs ?? DEFAULT_INTERVAL_MS,
+      minimumSize,
+      onPublished: (published) => this.#waiters.publish(published),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  #fail(error: DaybookError): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = `the log recovers from a failed write (${error.message}); submit again later`;
+    this.#options.report?.('a write failed: the log stops, and reads its state back', error);
+    this.#recovery = this.#recover();
+  }
+
+  /** Opens the directory until it can be written again; gives up on damage, which no retry heals. */
+  async #recover(): Promise<void> {
+    const failed = this.#running;
+    const acknowledged = failed.store.state.size;
+    await failed.close();
+    for (let wait = FIRST_RETRY_MS; !this.#stopping.signal.aborted; wait *= 2) {
+      try {
+        this.#running = await this.#open(acknowledged);
+        this.#halted = undefined;
+        this.#waiters.publish(this.published);
+        this.#options.report?.('the log has read its state back and goes on');
+        return;
+      } catch (error) {
+        if (!(error instanceof DaybookError) || error.code !== 'store-failed') {
+          this.#halted = `the log has stopped: ${String(error)}`;
+          this.#options.report?.('the log has stopped for good: it needs its operator', error);
+          return;
+        }
+        this.#options.report?.('the data directory cannot be opened yet', error);
+      }
+      await delay(Math.min(wait, LAST_RETRY_MS), undefined, {
+        signal: this.#stopping.signal,
+      }).catch(() => undefined);
+    }
+  }
+}
+
+/** Open admission: any bytes that fit a bundle. */
+function prepareAny(entry: Uint8Array): Prepared {
+  if (entry.length === 0) throw new DaybookError('bad-entry', 'the entry is empty');
+  if (entry.length > MAX_ENTRY_BYTES) {
+    throw new DaybookError(
+      'entry-too-large',
+      `the entry has ${entry.length} bytes, at most ${MAX_ENTRY_BYTES} fit: log a digest of it instead`,
+    );
+  }
+  const leafHash = hasher.leaf(entry);
+  return {
+    entry,
+    leafHash,
+    dedupe: { kind: 'leaf', digest: leafHash },
+    artifacts: [],
+    claim: undefined,
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * Reads of the published tree: tiles, bundles, entries and proofs (C2SP tlog-tiles). Nothing above
+ * the published size is shown, and a proof is given out only when it verifies.
+ */
+import { LRUCache } from 'lru-cache';
+import { DaybookError } from '../errors.ts';
+import type { LeafIndex, TreeSize } from '../encoding/integer.ts';
+import { proveConsistency } from '../merkle/consistency.ts';
+import { HASH_BYTES, type Hash, type TreeHasher } from '../merkle/hash.ts';
+import { proveInclusion, verifyInclusion } from '../merkle/inclusion.ts';
+import type { ReadHashes } from '../merkle/node.ts';
+import { TILE_WIDTH, tilePath, tileWidth, type Tile } from '../merkle/tile.ts';
+import { tileHashReader } from '../merkle/tile-reader.ts';
+import { TileTree } from '../merkle/tile-tree.ts';
+import type { Store } from '../store/store.ts';
+import type { Published } from './publisher.ts';
+
+export interface InclusionProof {
+  readonly index: LeafIndex;
+  readonly size: TreeSize;
+  readonly leafHash: Hash;
+  /** The leaf's sibling first. */
+  readonly hashes: readonly Hash[];
+}
+
+export interface TreeReaderOptions {
+  readonly store: Store;
+  readonly hasher: TreeHasher;
+  readonly published: () => Published;
+  /** Hashes of a tile that the store does not have: the right edge, and what is being committed. */
+  readonly recentTile: (level: number, index: number) => Uint8Array | undefined;
+}
+
+/** Full tiles kept with the nodes inside them, about 16 KiB each: 64 MiB, all of a tree of a million leaves. */
+const CACHED_TILES = 4096;
+
+export class TreeReader {
+  readonly #options: TreeReaderOptions;
+  readonly #fullTiles = new LRUCache<string, TileTree>({ max: CACHED_TILES });
+
+  constructor(options: TreeReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The hashes of a tile. Throws `not-found` for what the published checkpoint does not cover. */
+  async tile(tile: Tile): Promise<Uint8Array> {
+    this.#checkCovered(tile);
+    const [tree] = await this.#readTiles([tile]);
+    return (tree as TileTree).hashes;
+  }
+
+  /** An entry bundle. Throws `not-found` for what the published checkpoint does not cover. */
+  async bundle(index: number, width: number): Promise<Uint8Array> {
+    this.#checkCovered({ level: 0, index, width });
+    return this.#options.store.readBundle(index, width);
+  }
+
+  async entry(index: LeafIndex): Promise<Uint8Array> {
+    this.#checkPublished(index);
+    const [entry] = await this.#options.store.readEntries(index, 1);
+    return entry as Uint8Array;
+  }
+
+  /** The proof at `size`, by default the published one; at that one it was verified against the published root. */
+  async inclusion(index: LeafIndex, size?: TreeSize): Promise<InclusionProof> {
+    const at = size ?? this.#options.published().size;
+    this.#checkSize(at);
+    if (index >= at) {
+      throw new DaybookError('not-found', `entry ${index} is not in the tree of size ${at}`);
+    }
+    const read = this.hashReader(at);
+    let leafHash: Hash | undefined;
+    const hashes = await proveInclusion(
+      index,
+      at,
+      async (nodes) => {
+        const found = await read(nodes);
+        leafHash = found[nodes.findIndex((node) => node.level === 0 && node.index === index)];
+        return found;
+      },
+      this.#options.hasher,
+    );
+    const { size: publishedSize, root } = this.#options.published();
+    if (at === publishedSize) {
+      verifyInclusion(
+        { index, size: at, leafHash: leafHash as Hash, proof: hashes, root },
+        this.#options.hasher,
+      );
+    }
+    return { index, size: at, leafHash: leafHash as Hash, hashes };
+  }
+
+  /** The consistency proof between two published sizes; 0 < from. */
+  async consistency(from: TreeSize, to?: TreeSize): Promise<Hash[]> {
+    const end = to ?? this.#options.published().size;
+    this.#checkSize(end);
+    if (from === 0 || from > end) {
+      throw new DaybookError(
+        'bad-request',
+        `a consistency proof goes from a size of 1 to ${end} to size ${end}, not from ${from}`,
+      );
+    }
+    return proveConsistency(from, end, this.hashReader(end), this.#options.hasher);
+  }
+
+  /** The nodes of the tree of `size` leaves, which must be durable. */
+  hashReader(size: TreeSize): ReadHashes {
+    return tileHashReader(size, (tiles) => this.#readTiles(tiles), this.#options.hasher);
+  }
+
+  async #readTiles(tiles: readonly Tile[]): Promise<TileTree[]> {
+    const { store, recentTile, hasher } = this.#options;
+    const durable = store.state.size;
+    const missing: Tile[] = [];
+    const found = tiles.map((tile) => {
+      if (tileWidth(tile.level, tile.index, durable) < TILE_WIDTH) {
+        const hashes = recentTile(tile.level, tile.index);
+        if (hashes) return new TileTree(hashes.slice(0, tile.width * HASH_BYTES), hasher);
+      }
+      const cached = this.#fullTiles.get(tileKey(tile));
+      if (!cached) missing.push(tile);
+      return cached;
+    });
+    const read = missing.length > 0 ? await store.readTiles(missing) : [];
+    missing.forEach((tile, i) => {
+      this.#fullTiles.set(tileKey(tile), new TileTree(read[i] as Uint8Array, hasher));
+    });
+    return tiles.map((tile, i) => {
+      const full = found[i] ?? (this.#fullTiles.get(tileKey(tile)) as TileTree);
+      if (full.width === tile.width) return full;
+      return new TileTree(full.hashes.subarray(0, tile.width * HASH_BYTES), hasher);
+    });
+  }
+
+  #checkCovered(tile: Tile): void {
+    const { size } = this.#options.published();
+    if (tile.width > tileWidth(tile.level, tile.index, size)) {
+      throw new DaybookError(
+        'not-found',
+        `${tilePath(tile)} is not in the tree of the newest checkpoint, of size ${size}`,
+      );
+    }
+  }
+
+  #checkPublished(index: LeafIndex): void {
+    const { size } = this.#options.published();
+    if (index >= size) {
+      throw new DaybookError(
+        'not-found',
+        `entry ${index} is not in the tree of the newest checkpoint, of size ${size}`,
+      );
+    }
+  }
+
+  #checkSize(size: TreeSize): void {
+    const published = this.#options.published().size;
+    if (size > published) {
+      throw new DaybookError('not-found', `size ${size} is above the published size ${published}`);
+    }
+  }
+}
+
+function tileKey({ level, index }: Tile): string {
+  return `${level}/${index}`;
+}
