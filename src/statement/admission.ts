@@ -7,7 +7,8 @@ import { concatBytes, utf8 } from '../encoding/bytes.ts';
 import { decodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
-import type { PublicKey, SignatureAlgorithm, SignatureVerifier } from '../signature/port.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
+import { type Assertion, candidates, type Issuers, noIssuer, whyNot } from './authority.ts';
 import { type Envelope, parseEnvelope, preAuthEncoding } from './dsse.ts';
 import {
   type AdmissionMode,
@@ -16,32 +17,12 @@ import {
   type Registrar,
 } from './genesis.ts';
 import { inTotoPayloadType, parseStatement, type Statement } from './in-toto.ts';
-import { type IssuerChange, issuerPredicateType, readIssuerChange, type Role } from './issuer.ts';
+import { type IssuerChange, issuerPredicateType, readIssuerChange } from './issuer.ts';
 import { provenancePredicateType, readProvenance } from './provenance.ts';
-import { matchesScope, type Purl, type PurlScope } from './purl.ts';
+import { verifyRegistrar } from './registrar.ts';
 import { readRelease, releasePredicateTypes } from './release.ts';
 
 export type { AdmissionMode, Registrar } from './genesis.ts';
-
-/** Keys tried for a signature whose keyid names none. */
-const maxCandidates = 32;
-/** Least and most bytes: a signature of another length costs no verification. */
-const signatureLengths: Record<SignatureAlgorithm, readonly [number, number]> = {
-  ed25519: [64, 64],
-  'ecdsa-p256': [8, 72],
-  'ecdsa-p384': [8, 104],
-  'rsa-pss': [256, 1024],
-  'ml-dsa-44': [2420, 2420],
-};
-
-export interface Issuer {
-  readonly name: string;
-  readonly key: PublicKey;
-  readonly roles: readonly Role[];
-  readonly scopes: readonly PurlScope[];
-  /** A revoked key stays known, so that a refusal can say so, and never comes back. */
-  readonly revoked: boolean;
-}
 
 /** Immutable: `advance` makes a new one. */
 export interface AdmissionState {
@@ -52,22 +33,13 @@ export interface AdmissionState {
   readonly registrar: Registrar;
   /** The sequence that the next admission entry must carry; 1 right after genesis. */
   readonly nextSequence: number;
-  /** By fingerprint of the key, in the order of admission. */
-  readonly issuers: ReadonlyMap<string, Issuer>;
+  readonly issuers: Issuers;
 }
 
-/** A verified signature of one issuer under a release or provenance statement. */
-export interface IssuerClaim {
-  readonly kind: 'release' | 'provenance';
-  /** Fingerprint of the key that verified. */
+/** An assertion whose signature verified. */
+export interface IssuerClaim extends Assertion {
+  /** Fingerprint of the issuer's key. */
   readonly signer: string;
-  /** The envelope's unauthenticated hint; it decides which keys are tried. */
-  readonly keyid: string;
-  readonly signatureLength: number;
-  /** Any one of them is enough. */
-  readonly roles: readonly Role[];
-  /** All of them must be in the signer's scopes. */
-  readonly purls: readonly Purl[];
 }
 
 /** A change to the issuers that carries the registrar's threshold of verified signatures. */
@@ -143,7 +115,9 @@ export async function examine(
  */
 export function authorize(state: AdmissionState, claim: Claim): void {
   if (claim.kind === 'admission') return authorizeChange(state, claim.change);
-  const issuer = candidates(state, claim).find(({ key }) => key.fingerprint === claim.signer);
+  const issuer = candidates(state.issuers, claim).find(
+    ({ key }) => key.fingerprint === claim.signer,
+  );
   if (issuer === undefined) throw noIssuer(claim);
   const reason = whyNot(issuer, claim);
   if (reason !== undefined) throw new DaybookError('not-admitted', reason);
@@ -179,9 +153,6 @@ function parseEntry(entry: Uint8Array): { envelope: Envelope; statement: Stateme
   return { envelope, statement: parseStatement(envelope.payload) };
 }
 
-/** The part of an issuer's claim that is known before its signature is verified. */
-type Wanted = Omit<IssuerClaim, 'signer'>;
-
 async function examineStatement(
   state: AdmissionState,
   envelope: Envelope,
@@ -196,26 +167,26 @@ async function examineStatement(
     );
   }
   const { keyid, sig } = signature;
-  const wanted: Wanted = { ...readWanted(statement), keyid, signatureLength: sig.length };
-  const tried = candidates(state, wanted);
+  const assertion: Assertion = { ...readAssertion(statement), keyid, signatureLength: sig.length };
+  const tried = candidates(state.issuers, assertion);
   const message = preAuthEncoding(envelope.payloadType, envelope.payload);
   for (const issuer of tried) {
     // Cheaper than a signature, so it comes first.
-    const reason = whyNot(issuer, wanted);
+    const reason = whyNot(issuer, assertion);
     if (reason !== undefined) throw new DaybookError('not-admitted', reason);
     if (await verifier.verify(issuer.key, message, sig)) {
-      return { ...wanted, signer: issuer.key.fingerprint };
+      return { ...assertion, signer: issuer.key.fingerprint };
     }
   }
   const [hinted] = tried;
-  if (hinted?.key.fingerprint !== keyid) throw noIssuer(wanted, tried);
+  if (hinted?.key.fingerprint !== keyid) throw noIssuer(assertion, tried);
   throw new DaybookError(
     'signature-invalid',
     `the signature does not verify under the key of issuer ${hinted.name} that keyid ${keyid} names`,
   );
 }
 
-function readWanted(statement: Statement): Pick<Wanted, 'kind' | 'roles' | 'purls'> {
+function readAssertion(statement: Statement): Pick<Assertion, 'kind' | 'roles' | 'purls'> {
   const { predicateType } = statement;
   if ((releasePredicateTypes as readonly string[]).includes(predicateType)) {
     return { kind: 'release', roles: ['release'], purls: [readRelease(statement).purl] };
@@ -232,59 +203,6 @@ function readWanted(statement: Statement): Pick<Wanted, 'kind' | 'roles' | 'purl
     `predicateType "${predicateType.slice(0, 120)}" is not one that this log takes: ` +
       [...releasePredicateTypes, provenancePredicateType, issuerPredicateType].join(', '),
   );
-}
-
-/**
- * The issuers whose key is tried, in the order of admission: the one that keyid names, otherwise
- * those who may make the claim at all. It depends on nothing but the state and what was sent, so
- * that a replay tries the same keys.
- */
-function candidates(state: AdmissionState, wanted: Wanted): readonly Issuer[] {
-  const hinted = state.issuers.get(wanted.keyid);
-  if (hinted !== undefined) return [hinted];
-  const fitting: Issuer[] = [];
-  for (const issuer of state.issuers.values()) {
-    if (!couldSign(issuer.key, wanted.signatureLength)) continue;
-    if (whyNot(issuer, wanted) === undefined) fitting.push(issuer);
-    if (fitting.length === maxCandidates) break;
-  }
-  return fitting;
-}
-
-function couldSign({ algorithm }: PublicKey, signatureLength: number): boolean {
-  const [least, most] = signatureLengths[algorithm];
-  return signatureLength >= least && signatureLength <= most;
-}
-
-/** The reason why `issuer` may not make this claim, if there is one. */
-function whyNot(issuer: Issuer, { kind, roles, purls }: Wanted): string | undefined {
-  if (issuer.revoked) {
-    return `issuer ${issuer.name} (key ${issuer.key.fingerprint}) was revoked; admit a new key`;
-  }
-  if (!roles.some((role) => issuer.roles.includes(role))) {
-    return `issuer ${issuer.name} has the roles ${issuer.roles.join(', ')}, but a ${kind} statement needs ${roles.join(' or ')}; the registrar can change its roles`;
-  }
-  const outside = purls.find((purl) => !issuer.scopes.some((scope) => matchesScope(scope, purl)));
-  if (outside === undefined) return undefined;
-  return `issuer ${issuer.name} may not speak for ${outside.text}: its scopes are ${listed(issuer.scopes)}; the registrar can change them`;
-}
-
-function noIssuer({ kind, keyid, purls }: Wanted, tried: readonly Issuer[] = []): DaybookError {
-  const product = purls.length > 0 ? ` of ${listed(purls)}` : '';
-  const names = tried.map(({ name, key }) => `${name} (${key.fingerprint.slice(0, 16)}…)`);
-  return new DaybookError(
-    'not-admitted',
-    `keyid "${keyid}" is no issuer's, and ` +
-      (names.length > 0
-        ? `the signature verifies under none of the keys that may sign a ${kind} statement${product}: ${names.join(', ')}`
-        : `no issuer with such a key may sign a ${kind} statement${product}`) +
-      '; the registrar admits keys with: daybook issuer add',
-  );
-}
-
-function listed(purls: readonly Purl[]): string {
-  const shown = purls.slice(0, 8).map(({ text }) => text);
-  return shown.join(', ') + (purls.length > 8 ? ` and ${purls.length - 8} more` : '');
 }
 
 async function examineChange(
@@ -327,41 +245,6 @@ function authorizeChange(state: AdmissionState, change: IssuerChange): void {
         : `the key ${key.fingerprint} is issuer ${issuer.name} already; use the action change`,
     );
   }
-}
-
-/**
- * Exactly the registrar's threshold of signatures, each naming its key, all keys distinct. Answers
- * their fingerprints, sorted.
- */
-async function verifyRegistrar(
-  { threshold, keys }: Registrar,
-  { payloadType, payload, signatures }: Envelope,
-  verifier: SignatureVerifier,
-): Promise<string[]> {
-  const signers = new Set(signatures.map(({ keyid }) => keyid));
-  if (signatures.length !== threshold || signers.size !== threshold) {
-    throw new DaybookError(
-      'not-admitted',
-      `${signatures.length} signatures by ${signers.size} keys, want those of exactly ${threshold} registrar keys`,
-    );
-  }
-  const message = preAuthEncoding(payloadType, payload);
-  for (const { keyid, sig } of signatures) {
-    const key = keys.find(({ fingerprint }) => fingerprint === keyid);
-    if (key === undefined) {
-      throw new DaybookError(
-        'not-admitted',
-        `keyid "${keyid}" is no registrar key's fingerprint; the registrar's are ${keys.map(({ fingerprint }) => fingerprint).join(', ')}`,
-      );
-    }
-    if (!(await verifier.verify(key, message, sig))) {
-      throw new DaybookError(
-        'signature-invalid',
-        `the signature of registrar key ${keyid} does not verify`,
-      );
-    }
-  }
-  return [...signers].sort();
 }
 
 function dedupeKey(

@@ -1,0 +1,40 @@
+/** The registrar: the keys that admit issuers, a threshold of them together. */
+import { DaybookError } from '../errors.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
+import { type Envelope, preAuthEncoding } from './dsse.ts';
+import type { Registrar } from './genesis.ts';
+
+/**
+ * Exactly the registrar's threshold of signatures, each naming its key, all keys distinct. Answers
+ * their fingerprints, sorted.
+ */
+export async function verifyRegistrar(
+  { threshold, keys }: Registrar,
+  { payloadType, payload, signatures }: Envelope,
+  verifier: SignatureVerifier,
+): Promise<string[]> {
+  const signers = new Set(signatures.map(({ keyid }) => keyid));
+  if (signatures.length !== threshold || signers.size !== threshold) {
+    throw new DaybookError(
+      'not-admitted',
+      `${signatures.length} signatures by ${signers.size} keys, want those of exactly ${threshold} registrar keys`,
+    );
+  }
+  const message = preAuthEncoding(payloadType, payload);
+  for (const { keyid, sig } of signatures) {
+    const key = keys.find(({ fingerprint }) => fingerprint === keyid);
+    if (key === undefined) {
+      throw new DaybookError(
+        'not-admitted',
+        `keyid "${keyid}" is no registrar key's fingerprint; the registrar's are ${keys.map(({ fingerprint }) => fingerprint).join(', ')}`,
+      );
+    }
+    if (!(await verifier.verify(key, message, sig))) {
+      throw new DaybookError(
+        'signature-invalid',
+        `the signature of registrar key ${keyid} does not verify`,
+      );
+    }
+  }
+  return [...signers].sort();
+}
