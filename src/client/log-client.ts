@@ -1,0 +1,169 @@
+/** The client of a remote log: it trusts nothing that it cannot tie to a checkpoint it verified. */
+import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
+import { utf8 } from '../encoding/bytes.ts';
+import { DaybookError } from '../errors.ts';
+import { proveConsistency } from '../merkle/consistency.ts';
+import type { Hash } from '../merkle/hash.ts';
+import { proveInclusion } from '../merkle/inclusion.ts';
+import type { ReadHashes } from '../merkle/node.ts';
+import { tileHashReader } from '../merkle/tile-reader.ts';
+import { TILE_WIDTH } from '../merkle/tile.ts';
+import { formatTlogProof } from '../proof/tlog-proof.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
+import { webVerifier } from '../signature/web-verifier.ts';
+import { parsePolicy, type TrustPolicy } from '../verify/policy.ts';
+import { Http, pause, type HttpOptions } from './http.ts';
+import { submitEntry, type Submitted } from './submit.ts';
+import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
+import { VerifiedTiles } from './verified-tiles.ts';
+
+/** Exactly one of `vkeys` and `policy` says whose checkpoints are trusted. */
+export interface LogClientOptions extends HttpOptions {
+  /** Base URL of the log. */
+  readonly url: string;
+  /** The log's keys; no cosignature is asked for then. */
+  readonly vkeys?: readonly string[];
+  readonly policy?: TrustPolicy;
+  /** Remembers the last trusted checkpoint between runs; without it the client does as long as it lives. */
+  readonly state?: HeadState;
+  readonly verifier?: SignatureVerifier;
+}
+
+export interface LoggedEntry {
+  readonly index: LeafIndex;
+  readonly entry: Uint8Array;
+  /** The checkpoint that the entry was verified against. */
+  readonly head: TrustedHead;
+}
+
+/** Bundles that are fetched while an earlier one is being read. */
+const READ_AHEAD = 4;
+const MAX_CHECKPOINT_BYTES = 512 * 1024;
+
+export class LogClient {
+  readonly #http: Http;
+  readonly #tiles: VerifiedTiles;
+  readonly #heads: HeadKeeper;
+
+  /** Throws `bad-usage` for a URL that is not http(s), `bad-note` or `bad-policy` for malformed trust. */
+  constructor(options: LogClientOptions) {
+    const { verifier = webVerifier, state = memoryState() } = options;
+    this.#http = new Http(options.url, options);
+    this.#tiles = new VerifiedTiles(this.#http);
+    this.#heads = new HeadKeeper(trustOf(options), verifier, state, this.#tiles);
+  }
+
+  get url(): string {
+    return this.#http.base.href;
+  }
+
+  /**
+   * The log's newest checkpoint: signed as the policy wants, and proven from tiles to continue the
+   * last one that was trusted. Throws `untrusted-checkpoint`, `quorum-missing`, `network`, and
+   * `log-forked` for a log that went back or forked.
+   */
+  async checkpoint(signal?: AbortSignal): Promise<TrustedHead> {
+    const accept = 'text/plain';
+    const { body } = await this.#http.call('checkpoint', {
+      accept,
+      maxBytes: MAX_CHECKPOINT_BYTES,
+      signal,
+    });
+    return this.#heads.newest(body);
+  }
+
+  /** The proof that entry `index` is in the tree of `head`, computed from verified tiles. */
+  async inclusion(index: number, head: TrustedHead): Promise<Hash[]> {
+    return proveInclusion(index, head.size, this.#reader(head));
+  }
+
+  /** The proof that the tree of `head` continues the log's first `from` entries. */
+  async consistency(from: number, head: TrustedHead): Promise<Hash[]> {
+    return proveConsistency(from, head.size, this.#reader(head));
+  }
+
+  /** Entry `index`, verified against `head`; throws `not-found` when `head` does not cover it. */
+  async entry(index: number, head: TrustedHead): Promise<Uint8Array> {
+    if (leafIndex(index) >= head.size) {
+      throw new DaybookError('not-found', `entry ${index} is not in the tree of size ${head.size}`);
+    }
+    const entries = await this.#tiles.entries(head, Math.floor(index / TILE_WIDTH));
+    return entries[index % TILE_WIDTH] as Uint8Array;
+  }
+
+  /** The entries from `from` up to the end of `head`, in order, each verified against it. */
+  async *entries(from: number, head: TrustedHead): AsyncGenerator<LoggedEntry, void, undefined> {
+    const last = Math.ceil(head.size / TILE_WIDTH);
+    const ahead: Promise<Uint8Array[]>[] = [];
+    let next = Math.floor(leafIndex(from) / TILE_WIDTH);
+    for (let bundle = next; bundle < last; bundle++) {
+      while (next < last && ahead.length < READ_AHEAD) {
+        const entries = this.#tiles.entries(head, next++);
+        // Whoever stops reading early never awaits the ones ahead.
+        entries.catch(() => undefined);
+        ahead.push(entries);
+      }
+      const first = bundle * TILE_WIDTH;
+      const entries = (await ahead.shift()) ?? [];
+      for (let i = Math.max(from - first, 0); i < entries.length; i++) {
+        yield { index: leafIndex(first + i), entry: entries[i] as Uint8Array, head };
+      }
+    }
+  }
+
+  /**
+   * All entries from `from` on, those to come too, until `signal` is aborted. The index after the
+   * last one that was handled is all that a follower must remember. Throws as `checkpoint` does.
+   */
+  async *follow(options: {
+    readonly from?: number;
+    /** Milliseconds between questions for a new checkpoint; 1,000 when not given. */
+    readonly pollMs?: number;
+    readonly signal?: AbortSignal;
+  }): AsyncGenerator<LoggedEntry, void, undefined> {
+    const { pollMs = 1000, signal } = options;
+    let next = options.from ?? 0;
+    try {
+      for (;;) {
+        const head = await this.checkpoint(signal);
+        for await (const entry of this.entries(next, head)) {
+          signal?.throwIfAborted();
+          yield entry;
+          next = entry.index + 1;
+        }
+        await pause(pollMs, signal);
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    }
+  }
+
+  /** The `.tlog-proof` file of an entry, made from tiles: also from a log or mirror that only serves files. */
+  async proof(index: number, head: TrustedHead): Promise<Uint8Array> {
+    const [extra, hashes] = await Promise.all([
+      this.entry(index, head),
+      this.inclusion(index, head),
+    ]);
+    return utf8(formatTlogProof({ extra, index: leafIndex(index), hashes, checkpoint: head.note }));
+  }
+
+  /**
+   * Logs one entry and waits for its proof, which is verified before this resolves. Safe to repeat:
+   * the same statement under the same key gives the first index.
+   */
+  async submit(entry: Uint8Array, signal?: AbortSignal): Promise<Submitted> {
+    return submitEntry(this.#http, this.#heads, entry, signal);
+  }
+
+  #reader(head: TrustedHead): ReadHashes {
+    return tileHashReader(head.size, (tiles) => this.#tiles.read(head, tiles));
+  }
+}
+
+function trustOf({ vkeys, policy }: LogClientOptions): TrustPolicy {
+  if ((vkeys === undefined) === (policy === undefined)) {
+    throw new DaybookError('bad-usage', 'give the log client either vkeys or a policy');
+  }
+  const logs = (vkeys ?? []).map((vkey) => `log ${vkey}\n`).join('');
+  return policy ?? parsePolicy(`${logs}quorum none\n`);
+}

@@ -1,0 +1,15 @@
+/** `daybook/verify`: the offline check of an artifact's proof. It runs in Node and in the browser. */
+export { DaybookError, type ErrorCode } from '../errors.ts';
+export type { PublicKey, SignatureVerifier } from '../signature/port.ts';
+export { publicKeyFromPem, publicKeyFromSpki } from '../signature/public-key.ts';
+export { webVerifier } from '../signature/web-verifier.ts';
+export { compareManifest, formatManifest, parseManifest, type Manifest } from './manifest.ts';
+export { formatPolicy, parsePolicy, type TrustPolicy } from './policy.ts';
+export {
+  verifyProof,
+  type Check,
+  type CheckName,
+  type Facts,
+  type Verdict,
+  type VerifyRequest,
+} from './verify-proof.ts';
