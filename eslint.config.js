@@ -62,7 +62,7 @@ const floorRules = floors.flatMap((rooms, floor) =>
 );
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', 'test/interop/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
