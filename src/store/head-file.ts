@@ -47,20 +47,12 @@ export class HeadFile {
   #position: 0 | 1;
 
   private constructor(path: string, file: FileHandle, slots: readonly (Slot | undefined)[]) {
-    const [first, second] = slots;
-    const newest = second && second.sequence > (first?.sequence ?? -1) ? second : first;
-    if (!newest) {
-      throw new DaybookError(
-        'store-corrupt',
-        `both heads in ${path} are damaged: what this log signed last is unknown; compare it with ` +
-          'what its witnesses and clients hold before you let it sign again',
-      );
-    }
+    const newest = newestSlot(path, slots);
     this.#path = path;
     this.#file = file;
     this.#writes = new WriteQueue(path);
     this.#newest = newest;
-    this.#position = newest === second ? 1 : 0;
+    this.#position = newest === slots[1] ? 1 : 0;
   }
 
   /**
@@ -81,6 +73,16 @@ export class HeadFile {
     } catch (error) {
       await file.close();
       throw error;
+    }
+  }
+
+  /** The newest head of a file that nobody holds open; writes nothing. Throws as `open` does. */
+  static async peek(path: string): Promise<Head | undefined> {
+    const file = await openFile(path, () => open(path, 'r'));
+    try {
+      return newestSlot(path, await readSlots(path, file)).head;
+    } finally {
+      await file.close();
     }
   }
 
@@ -135,13 +137,29 @@ export class HeadFile {
   }
 }
 
-async function openOrCreate(path: string): Promise<FileHandle> {
-  try {
-    return await openExisting(path).catch(async (error: unknown) => {
+function newestSlot(path: string, [first, second]: readonly (Slot | undefined)[]): Slot {
+  const newest = second && second.sequence > (first?.sequence ?? -1) ? second : first;
+  if (newest) return newest;
+  throw new DaybookError(
+    'store-corrupt',
+    `both heads in ${path} are damaged: what this log signed last is unknown; compare it with ` +
+      'what its witnesses and clients hold before you let it sign again',
+  );
+}
+
+function openOrCreate(path: string): Promise<FileHandle> {
+  return openFile(path, () =>
+    openExisting(path).catch(async (error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       await create(path);
       return openExisting(path);
-    });
+    }),
+  );
+}
+
+async function openFile(path: string, open: () => Promise<FileHandle>): Promise<FileHandle> {
+  try {
+    return await open();
   } catch (cause) {
     throw new DaybookError(
       'store-failed',
