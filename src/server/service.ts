@@ -1,0 +1,51 @@
+/** What the handlers of one server share. */
+import { DaybookError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
+import { Budget } from './budget.ts';
+import type { ServerConfig } from './config.ts';
+import { PublicationClock } from './publication-clock.ts';
+
+export class Service {
+  readonly log: Log;
+  readonly config: ServerConfig;
+  readonly requests: Budget;
+  readonly entryBytes: Budget;
+  readonly batches: Budget;
+  readonly clock = new PublicationClock();
+  /** Set when the server stops: what is in flight is finished, nothing more is begun. */
+  stopping = false;
+
+  constructor(log: Log, config: ServerConfig) {
+    this.log = log;
+    this.config = config;
+    this.requests = new Budget(config.maxRequests);
+    this.entryBytes = new Budget(config.maxEntryBytes);
+    this.batches = new Budget(config.maxBatches);
+  }
+
+  /** Throws `log-stopping` when no entries are taken: to be asked before a body is read. */
+  checkAccepting(): void {
+    if (this.log.status().accepting && !this.stopping) return;
+    throw new DaybookError('log-stopping', this.log.status().reason ?? 'the server stops');
+  }
+}
+
+/** Runs `work` while holding `amount` of the budget; throws `overloaded` when it does not fit. */
+export async function within<Result>(
+  budget: Budget,
+  amount: number,
+  what: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (!budget.take(amount)) {
+    throw new DaybookError(
+      'overloaded',
+      `${budget.used} of ${budget.limit} ${what} are in flight; try again in a second`,
+    );
+  }
+  try {
+    return await work();
+  } finally {
+    budget.give(amount);
+  }
+}
