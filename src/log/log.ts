@@ -119,8 +119,8 @@ export class Log {
    * `overloaded`, `log-stopping`, or `store-failed` when it is unknown whether the entry was logged.
    */
   async submit(entry: Uint8Array): Promise<Sequenced> {
-    const [outcome] = await this.submitMany([entry]);
-    if (!outcome || outcome instanceof DaybookError) throw outcome;
+    const outcome = (await this.submitMany([entry]))[0] as Sequenced | DaybookError;
+    if (outcome instanceof DaybookError) throw outcome;
     return outcome;
   }
 

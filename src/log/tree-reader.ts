@@ -126,7 +126,7 @@ export class TreeReader {
       this.#fullTiles.set(tileKey(tile), new TileTree(read[i] as Uint8Array, hasher));
     });
     return tiles.map((tile, i) => {
-      const full = found[i] ?? (this.#fullTiles.get(tileKey(tile)) as TileTree);
+      const full = found[i] ?? (this.#fullTiles.get(tileKey(tile)));
       if (full.width === tile.width) return full;
       return new TileTree(full.hashes.subarray(0, tile.width * HASH_BYTES), hasher);
     });

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The `daybook` command. It loads only the subcommand that is asked for, so that `verify` starts fast. */
+import { Command, CommanderError } from 'commander';
+import { fail } from './output.ts';
+
+interface Subcommand {
+  readonly summary: string;
+  /** A module whose `register` adds the subcommand to the program. */
+  readonly load: () => Promise<{ register(program: Command): void }>;
+}
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  serve: {
+    summary: 'run a log',
+    load: () => import('./serve.ts'),
+  },
+  keygen: {
+    summary: 'make a key pair',
+    load: () => import('./keygen.ts'),
+  },
+  issuer: {
+    summary: 'admit, change, revoke and list the issuers of a running log',
+    load: () => import('./issuer.ts'),
+  },
+  submit: {
+    summary: 'sign and log a release, and write its proof beside it',
+    load: () => import('./submit.ts'),
+  },
+  verify: {
+    summary: 'check a file or directory against its proof, offline',
+    load: () => import('./verify.ts'),
+  },
+  fsck: {
+    summary: 'recompute a stopped log from its entries, and name all that disagrees',
+    load: () => import('./fsck.ts'),
+  },
+};
+
+const USAGE_EXIT = 2;
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('daybook')
+    .description('A transparency log for software vendors, their customers and their watchdogs')
+    .exitOverride()
+    .showHelpAfterError('(--help lists what is accepted)')
+    .showSuggestionAfterError();
+  const asked = Object.hasOwn(subcommands, args[0] ?? '') ? args[0] : undefined;
+  for (const [name, { summary, load }] of Object.entries(subcommands)) {
+    if (name === asked) (await load()).register(program);
+    else program.command(name, { hidden: asked !== undefined }).description(summary);
+  }
+  await program.parseAsync(args, { from: 'user' });
+}
+
+// A reader that has seen enough, as in `daybook issuer list | head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof CommanderError)) fail(error);
+  // Commander has printed its message, or the help that was asked for.
+  else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT;
+}

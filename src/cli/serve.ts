@@ -1,0 +1,133 @@
+/** `daybook serve`: runs a log on an embedded LevelDB. */
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import { pino } from 'pino';
+import { DaybookError } from '../errors.ts';
+import { dataFiles } from '../log/data-directory.ts';
+import { Log } from '../log/log.ts';
+import { createServer, type LogServer } from '../server/index.ts';
+import { writeAtomically } from './files.ts';
+import { fail, print } from './output.ts';
+import { serveConfig, type ServeConfig, type ServeFlags } from './serve-config.ts';
+
+export function register(program: Command): void {
+  program
+    .command('serve')
+    .description('run a log: made on first start, and verified at each')
+    .option('--port <n>', 'TCP port, 0 for a free one (DAYBOOK_PORT; default 8080)')
+    .option('--host <name>', 'address to listen on (DAYBOOK_HOST; default 127.0.0.1)')
+    .option('--data <dir>', 'where the log keeps all it has (DAYBOOK_DATA; default ./data)')
+    .option('--origin <name>', "the log's name, of a new log only (DAYBOOK_ORIGIN)")
+    .option(
+      '--interval-ms <n>',
+      'at most one checkpoint in this time, from 50 on (DAYBOOK_INTERVAL_MS; default 1000)',
+    )
+    .option(
+      '--admission <mode>',
+      'issuers: only admitted keys may log; open: anybody, any bytes; of a new log only (DAYBOOK_ADMISSION; default issuers)',
+    )
+    .option(
+      '--log-level <level>',
+      'debug, info, warn, error or silent (DAYBOOK_LOG_LEVEL; default warn)',
+    )
+    .addOption(
+      new Option(
+        '--config <file>',
+        'JSON object with port, host, data, origin, intervalMs, admission, logLevel (DAYBOOK_CONFIG)',
+      ),
+    )
+    .addHelpText(
+      'after',
+      '\nFlags come before environment variables, and those before the config file.',
+    )
+    .action(async (flags: ServeFlags) => serve(serveConfig(flags, process.env)));
+}
+
+async function serve(config: ServeConfig): Promise<void> {
+  const logger = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
+  const directory = resolve(config.data);
+  const log = await Log.open({
+    directory,
+    origin: config.origin,
+    admission: config.admission,
+    intervalMs: config.intervalMs,
+    report: (message, error) =>
+      error ? logger.error({ err: error }, message) : logger.warn(message),
+  });
+  let server: LogServer;
+  let url: string;
+  try {
+    server = createServer(log, { logger });
+    url = await listen(server, config);
+    const running = { url, pid: process.pid, origin: log.origin };
+    await writeAtomically(dataFiles(directory).server, Buffer.from(`${JSON.stringify(running)}\n`));
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  welcome(log, url, directory, config);
+  stopOnSignal(server, log, directory);
+}
+
+async function listen(server: LogServer, { port, host }: ServeConfig): Promise<string> {
+  try {
+    const address = await server.listen(port, host);
+    const name = host === '127.0.0.1' || host === '::1' ? 'localhost' : host;
+    return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === 'EADDRINUSE' ? 'it is in use; choose another with --port' : message;
+    throw new DaybookError('bad-usage', `cannot listen on ${host} port ${port}: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+function welcome(log: Log, url: string, directory: string, config: ServeConfig): void {
+  const { size } = log.published;
+  print(
+    `Daybook log ${log.origin}, ${size} ${size === 1 ? 'entry' : 'entries'}, at ${url}`,
+    `  data        ${directory}`,
+    `  public key  ${log.vkeys.join(' ')}`,
+    `  admission   ${log.admission.mode}`,
+    ...nextStep(log, url, config),
+  );
+}
+
+function nextStep({ admission }: Log, url: string, { data }: ServeConfig): string[] {
+  if (admission.mode === 'open') {
+    return ['Next, log something:', `  curl --data-binary @FILE ${url}/add`];
+  }
+  const active = [...admission.issuers.values()].find(({ revoked }) => !revoked);
+  if (!active) {
+    return [
+      'Next, admit a pipeline:',
+      '  npx daybook keygen --out pipeline.key',
+      `  npx daybook issuer add --data ${data} --name acme --key pipeline.key.pub --purl 'pkg:generic/acme/*'`,
+    ];
+  }
+  return [
+    'Next, log a build:',
+    `  npx daybook submit FILE --log ${url} --key pipeline.key --purl pkg:generic/acme/scanner@1.2.3`,
+  ];
+}
+
+/** Finishes what was taken in, publishes it, gives the directory back, and exits with 0. */
+function stopOnSignal(server: LogServer, log: Log, directory: string): void {
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    try {
+      await server.stop();
+      await rm(dataFiles(directory).server, { force: true });
+      await log.close();
+      process.exitCode = 0;
+    } catch (error) {
+      fail(error);
+    }
+  };
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
+}
