@@ -109,27 +109,30 @@ export class TreeReader {
   }
 
   async #readTiles(tiles: readonly Tile[]): Promise<TileTree[]> {
-    const { store, recentTile, hasher } = this.#options;
-    const durable = store.state.size;
-    const missing: Tile[] = [];
-    const found = tiles.map((tile) => {
-      if (tileWidth(tile.level, tile.index, durable) < TILE_WIDTH) {
-        const hashes = recentTile(tile.level, tile.index);
-        if (hashes) return new TileTree(hashes.slice(0, tile.width * HASH_BYTES), hasher);
-      }
-      const cached = this.#fullTiles.get(tileKey(tile));
-      if (!cached) missing.push(tile);
-      return cached;
-    });
-    const read = missing.length > 0 ? await store.readTiles(missing) : [];
-    missing.forEach((tile, i) => {
-      this.#fullTiles.set(tileKey(tile), new TileTree(read[i] as Uint8Array, hasher));
-    });
+    const { store, hasher } = this.#options;
+    const known = tiles.map((tile) => this.#recent(tile) ?? this.#fullTiles.get(tileKey(tile)));
+    const missing = tiles.filter((_, i) => known[i] === undefined);
+    const read = missing.length === 0 ? [] : await store.readTiles(missing);
+    let next = 0;
     return tiles.map((tile, i) => {
-      const full = found[i] ?? (this.#fullTiles.get(tileKey(tile)));
-      if (full.width === tile.width) return full;
-      return new TileTree(full.hashes.subarray(0, tile.width * HASH_BYTES), hasher);
+      const tree = known[i] ?? this.#keep(tile, read[next++] as Uint8Array);
+      if (tree.width === tile.width) return tree;
+      return new TileTree(tree.hashes.subarray(0, tile.width * HASH_BYTES), hasher);
     });
+  }
+
+  /** The tile as it stands where the store does not have it yet. */
+  #recent(tile: Tile): TileTree | undefined {
+    const { store, hasher, recentTile } = this.#options;
+    if (tileWidth(tile.level, tile.index, store.state.size) === TILE_WIDTH) return undefined;
+    const hashes = recentTile(tile.level, tile.index);
+    return hashes && new TileTree(hashes, hasher);
+  }
+
+  #keep(tile: Tile, hashes: Uint8Array): TileTree {
+    const tree = new TileTree(hashes, this.#options.hasher);
+    this.#fullTiles.set(tileKey(tile), tree);
+    return tree;
   }
 
   #checkCovered(tile: Tile): void {
