@@ -96,7 +96,11 @@ export class HeadFile {
    * newest one, `store-failed` when the write failed: the file then takes no more.
    */
   async write(head: Head): Promise<void> {
-    const copy = { note: head.note.slice(), size: head.size, root: head.root.slice() };
+    const copy = {
+      note: new Uint8Array(head.note),
+      size: head.size,
+      root: new Uint8Array(head.root),
+    };
     await this.#writes.run(
       () => this.#check(copy),
       () => this.#writeSlot(copy),

@@ -7,7 +7,7 @@
  *     t | level | be64(index)         a full tile, 256 hashes
  *     d | digest, l | digest          be64(index): dedupe digest, leaf hash
  *     a | digest | be64(index)        empty: one for each entry that names the artifact
- *     .format .state .signed .published    the records of record.ts
+ *     r.format r.state r.signed r.published    the records of record.ts
  */
 import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
@@ -134,7 +134,10 @@ export function unpackRuns(
     const first = readIndex(key, 1);
     const next = start + entries.length;
     if (first !== next) {
-      throw new DaybookError('store-corrupt', `entries ${next} to ${first - 1} are missing`);
+      throw new DaybookError(
+        'store-corrupt',
+        `a run begins at entry ${first}, want one at ${next}`,
+      );
     }
     const run = decodeRun(first, value);
     for (const entry of run) entries.push(entry);

@@ -82,7 +82,7 @@ async function readState(directory: string, db: Database): Promise<StoreState | 
   }
   checkFormat(directory, format);
   if (state === undefined) {
-    throw new DaybookError('store-corrupt', `${directory} has lost its record .state`);
+    throw new DaybookError('store-corrupt', `${directory} has lost its record r.state`);
   }
   return {
     ...decodeState(state),
@@ -133,7 +133,7 @@ class LevelStore implements Store {
       const tree = {
         size: treeSize(size + append.entries.length),
         verifiedSize,
-        root: append.root.slice(),
+        root: new Uint8Array(append.root),
       };
       this.#putAppend(batch, append);
       batch.put(recordKey('state'), encodeState(tree));
@@ -164,7 +164,7 @@ class LevelStore implements Store {
   }
 
   async #recordNote(name: 'signed' | 'published', note: Uint8Array): Promise<void> {
-    const copy = note.slice();
+    const copy = new Uint8Array(note);
     await this.#commit((batch) => {
       batch.put(recordKey(name), encodeNote(copy));
       return { [name]: copy };
@@ -214,7 +214,8 @@ class LevelStore implements Store {
     const rows = await this.#read((db) =>
       db.iterator({ ...runRange(from, count), highWaterMarkBytes: READ_BYTES }).all(),
     );
-    return unpackRuns(rows, from, count);
+    const runs = rows.map(([key, value]) => [key, plainBytes(value)] as const);
+    return unpackRuns(runs, from, count);
   }
 
   async readBundle(index: number, width: number): Promise<Uint8Array> {
@@ -254,7 +255,7 @@ class LevelStore implements Store {
   ): Promise<LeafIndex[]> {
     const range = {
       gte: artifactKey(digest, from),
-      lt: artifactKey(digest, this.#state.size as number as LeafIndex),
+      lte: artifactKey(digest, leafIndex(Number.MAX_SAFE_INTEGER)),
     };
     const keys = await this.#read((db) => db.keys({ ...range, limit }).all());
     return keys.map(indexOfArtifactKey);

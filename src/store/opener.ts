@@ -49,12 +49,10 @@ export async function openDatabase(
     openPaths.delete(path);
     throw openError(path, error);
   }
+  let closing: Promise<void> | undefined;
   return {
     db,
-    async close() {
-      await db.close();
-      openPaths.delete(path);
-    },
+    close: () => (closing ??= db.close().then(() => void openPaths.delete(path))),
   };
 }
 

@@ -5,7 +5,7 @@
  *     state  = format (1) | size (8) | verified size (8) | root (32) | SHA-256 of all before
  *     note   = format (1) | note bytes | SHA-256 of all before
  *
- * The record `.format` is the format as ASCII decimal, forever: it tells old data and newer data
+ * The record `r.format` is the format as ASCII decimal, forever: it tells old data and newer data
  * apart from ours before anything else is read.
  */
 import { hash } from 'node:crypto';
@@ -19,7 +19,7 @@ export const FORMAT = 1;
 export type RecordName = 'format' | 'state' | 'signed' | 'published';
 
 export function recordKey(name: RecordName): Uint8Array {
-  return utf8(`.${name}`);
+  return utf8(`r.${name}`);
 }
 
 export interface TreeState {
@@ -43,15 +43,15 @@ function seal(body: Uint8Array): Uint8Array {
 function unseal(name: RecordName, bytes: Uint8Array): Uint8Array {
   const head = bytes.subarray(0, -CHECKSUM_BYTES);
   if (head.length === 0 || !equalBytes(checksum(head), bytes.subarray(-CHECKSUM_BYTES))) {
-    throw new DaybookError('store-corrupt', `the record .${name} does not match its checksum`);
+    throw new DaybookError('store-corrupt', `the record r.${name} does not match its checksum`);
   }
   if (head[0] !== FORMAT) {
     throw new DaybookError(
       'store-corrupt',
-      `the record .${name} has format ${head[0]}, want ${FORMAT}`,
+      `the record r.${name} has format ${head[0]}, want ${FORMAT}`,
     );
   }
-  return head.slice(1);
+  return new Uint8Array(head.subarray(1));
 }
 
 export function encodeState({ size, verifiedSize, root }: TreeState): Uint8Array {
@@ -70,7 +70,7 @@ export function encodeState({ size, verifiedSize, root }: TreeState): Uint8Array
 export function decodeState(bytes: Uint8Array): TreeState {
   const body = unseal('state', bytes);
   if (body.length !== 16 + ROOT_BYTES) {
-    throw new DaybookError('store-corrupt', `the record .state has ${bytes.length} bytes`);
+    throw new DaybookError('store-corrupt', `the record r.state has ${bytes.length} bytes`);
   }
   const view = new DataView(body.buffer);
   return {
