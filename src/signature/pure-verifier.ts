@@ -10,8 +10,8 @@ import type { PublicKey, SignatureVerifier } from './port.ts';
 import { parseRsaPublicKey, verifyRsaPss } from './rsa.ts';
 
 /**
- * RFC 8032 section 5.1.7 without the cofactor, and R compared as bytes: what OpenSSL, BoringSSL
- * and Go do, so that no signature is good in one runtime and bad in another.
+ * RFC 8032 section 5.1.7 without the cofactor, R compared as bytes and not of small order: what
+ * WebCrypto asks for, so that no signature is good in one runtime and bad in another.
  */
 function verifyEd25519(raw: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const { BASE, Fn } = ed25519.Point;
@@ -20,7 +20,8 @@ function verifyEd25519(raw: Uint8Array, message: Uint8Array, signature: Uint8Arr
   if (signature.length !== 64 || s >= Fn.ORDER) return false;
   const k = Fn.create(bytesToNumberLE(sha512(concatBytes(r, raw, message))));
   const a = ed25519.Point.fromBytes(raw, false);
-  return equalBytes(BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(k)).toBytes(), r);
+  const point = BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(k));
+  return !point.isSmallOrder() && equalBytes(point.toBytes(), r);
 }
 
 function verifySync(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {

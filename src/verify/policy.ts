@@ -62,6 +62,7 @@ export interface Cosignature {
 }
 
 export interface CheckedCheckpoint {
+  /** Without extension lines where no signature of the log covers them. */
   readonly checkpoint: Checkpoint;
   /** The key of the policy by which the log signed. */
   readonly log: VerifierKey;
@@ -85,9 +86,10 @@ export async function checkCheckpoint(
   const checkpoint = parseCheckpoint(note.text);
   const keys = [...policy.logs, ...policy.witnesses].map(({ key }) => key);
   const opened = await openNote(note, keys, verifier);
-  const log = policy.logs.find(
-    ({ key }) => key.name === checkpoint.origin && signedBy(key, opened) !== undefined,
-  );
+  const signers = policy.logs
+    .map(({ key }) => key)
+    .filter((key) => key.name === checkpoint.origin && signedBy(key, opened) !== undefined);
+  const log = signers.find(({ type }) => type === 0x01) ?? signers[0];
   if (!log) {
     throw new DaybookError(
       'untrusted-checkpoint',
@@ -100,7 +102,9 @@ export async function checkCheckpoint(
     return timestamp === undefined ? [] : [{ name, key, timestamp }];
   });
   checkQuorum(policy, new Set(cosignatures.map(({ name }) => name)));
-  return { checkpoint, log: log.key, cosignatures, quorum: policy.quorum };
+  // ML-DSA-44 leaves the extension lines unsigned: anyone may have written them.
+  const signed = log.type === 0x01 ? checkpoint : { ...checkpoint, extensions: [] };
+  return { checkpoint: signed, log, cosignatures, quorum: policy.quorum };
 }
 
 function signedBy(key: VerifierKey, opened: OpenedSignature[]): OpenedSignature | undefined {
