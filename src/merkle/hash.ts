@@ -21,9 +21,9 @@ export interface TreeHasher {
   /** SHA-256 of nothing: the root of a tree without leaves. */
   readonly emptyRoot: Hash;
   /** SHA-256(0x00 || entry). */
-  leaf(entry: Uint8Array): Hash;
+  readonly leaf: (entry: Uint8Array) => Hash;
   /** SHA-256(0x01 || left || right); throws `bad-encoding` unless both have 32 bytes. */
-  node(left: Hash, right: Hash): Hash;
+  readonly node: (left: Hash, right: Hash) => Hash;
 }
 
 const LEAF_PREFIX = 0;

@@ -44,20 +44,24 @@ export async function readSubtrees(
   read: ReadHashes,
   hasher: TreeHasher,
 ): Promise<Hash[]> {
-  const plan = subtrees.map(nodesOf);
-  const wanted = new Map(plan.flat().map((node) => [nodeKey(node), node]));
-  const hashes = await read([...wanted.values()]);
-  if (hashes.length !== wanted.size) {
-    throw new DaybookError('internal', `read ${hashes.length} hashes, want ${wanted.size}`);
+  const wanted: NodeId[] = [];
+  const plan = subtrees.map((subtree) => nodesOf(subtree).map((node) => placeIn(wanted, node)));
+  const hashes = await read(wanted);
+  if (hashes.length !== wanted.length) {
+    throw new DaybookError('internal', `read ${hashes.length} hashes, want ${wanted.length}`);
   }
-  const found = new Map([...wanted.keys()].map((key, i) => [key, hashes[i] as Hash]));
-  return plan.map((nodes) =>
-    nodes
-      .map((node) => found.get(nodeKey(node)) as Hash)
+  return plan.map((places) =>
+    places
+      .map((place) => hashes[place] as Hash)
       .reduceRight((right, left) => hasher.node(left, right)),
   );
 }
 
-function nodeKey({ level, index }: NodeId): string {
-  return `${level}/${index}`;
+/**
+ * The place of a node or tile in a list of distinct ones, to which it is added when it is new. A
+ * search from the end: lists are short, and what is asked for was mostly added just before.
+ */
+export function placeIn(list: NodeId[], { level, index }: NodeId): number {
+  const known = list.findLastIndex((other) => other.level === level && other.index === index);
+  return known >= 0 ? known : list.push({ level, index }) - 1;
 }

@@ -1,7 +1,7 @@
 /** C2SP tlog-tiles: reads the nodes of a tree from its tiles. */
 import { DaybookError } from '../errors.ts';
 import { HASH_BYTES, type TreeHasher, rfc6962 } from './hash.ts';
-import type { NodeId, ReadHashes } from './node.ts';
+import { type ReadHashes, placeIn } from './node.ts';
 import { TileTree } from './tile-tree.ts';
 import { TILE_HEIGHT, TILE_WIDTH, type Tile, type TileId, tilePath, tileWidth } from './tile.ts';
 
@@ -22,37 +22,23 @@ export function tileHashReader(
   hasher: TreeHasher = rfc6962,
 ): ReadHashes {
   return async (nodes) => {
-    const places = nodes.map(placeOf);
-    const wanted = new Map(places.map(({ key, tile }) => [key, tile]));
-    const tiles = [...wanted.values()].map((tile) => ({
-      ...tile,
-      width: tileWidth(tile.level, tile.index, size),
+    const wanted: TileId[] = [];
+    const plan = nodes.map((node) => {
+      const tileLevel = Math.floor(node.level / TILE_HEIGHT);
+      const height = node.level % TILE_HEIGHT;
+      const nodesInTile = TILE_WIDTH / 2 ** height;
+      const tileIndex = Math.floor(node.index / nodesInTile);
+      const place = placeIn(wanted, { level: tileLevel, index: tileIndex });
+      return { place, height, index: node.index % nodesInTile };
+    });
+    const tiles = wanted.map(({ level, index }) => ({
+      level,
+      index,
+      width: tileWidth(level, index, size),
     }));
     const answers = await readTiles(tiles);
     const trees = tiles.map((tile, i) => openTile(tile, answers[i], hasher));
-    const found = new Map([...wanted.keys()].map((key, i) => [key, trees[i] as TileTree]));
-    return places.map(({ key, height, index }) => (found.get(key) as TileTree).node(height, index));
-  };
-}
-
-/** Where a node lies: `index` among the nodes that its tile holds at `height` above its hashes. */
-interface Place {
-  readonly key: string;
-  readonly tile: TileId;
-  readonly height: number;
-  readonly index: number;
-}
-
-function placeOf(node: NodeId): Place {
-  const level = Math.floor(node.level / TILE_HEIGHT);
-  const height = node.level % TILE_HEIGHT;
-  const nodesInTile = TILE_WIDTH / 2 ** height;
-  const index = Math.floor(node.index / nodesInTile);
-  return {
-    key: `${level}/${index}`,
-    tile: { level, index },
-    height,
-    index: node.index % nodesInTile,
+    return plan.map(({ place, height, index }) => (trees[place] as TileTree).node(height, index));
   };
 }
 
