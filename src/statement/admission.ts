@@ -4,7 +4,6 @@
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, utf8 } from '../encoding/bytes.ts';
-import { decodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
@@ -252,7 +251,7 @@ function dedupeKey(
   signers: readonly string[],
   sha256: Sha256,
 ): Uint8Array {
-  const parts = [utf8(payloadType), sha256(payload), ...signers.map(decodeHex)];
+  const parts = [utf8(payloadType), sha256(payload), ...signers.map(utf8)];
   return sha256(concatBytes(...parts.flatMap((part) => [uint32(part.length), part])));
 }
 

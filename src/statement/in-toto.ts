@@ -31,7 +31,7 @@ export interface Statement {
 export const inTotoPayloadType = 'application/vnd.in-toto+json';
 const statementType = 'https://in-toto.io/Statement/v1';
 const statementTypes = [statementType, 'https://in-toto.io/Statement/v0.1'];
-const maxSubjects = 512;
+export const maxSubjects = 512;
 const maxDepth = 32;
 const { object, array, string, within } = shape('bad-statement');
 
