@@ -8,10 +8,12 @@ import { proveInclusion } from '../merkle/inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
+import { MAX_NOTE_BYTES } from '../note/note.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
-import { parsePolicy, type TrustPolicy } from '../verify/policy.ts';
+import { policyOfLogs } from '../verify/log-policy.ts';
+import type { TrustPolicy } from '../verify/policy.ts';
 import { Http, pause, type HttpOptions } from './http.ts';
 import { submitEntry, type Submitted } from './submit.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
@@ -38,7 +40,6 @@ export interface LoggedEntry {
 
 /** Bundles that are fetched while an earlier one is being read. */
 const READ_AHEAD = 4;
-const MAX_CHECKPOINT_BYTES = 512 * 1024;
 
 export class LogClient {
   readonly #http: Http;
@@ -66,7 +67,7 @@ export class LogClient {
     const accept = 'text/plain';
     const { body } = await this.#http.call('checkpoint', {
       accept,
-      maxBytes: MAX_CHECKPOINT_BYTES,
+      maxBytes: MAX_NOTE_BYTES,
       signal,
     });
     return this.#heads.newest(body);
@@ -164,6 +165,5 @@ function trustOf({ vkeys, policy }: LogClientOptions): TrustPolicy {
   if ((vkeys === undefined) === (policy === undefined)) {
     throw new DaybookError('bad-usage', 'give the log client either vkeys or a policy');
   }
-  const logs = (vkeys ?? []).map((vkey) => `log ${vkey}\n`).join('');
-  return policy ?? parsePolicy(`${logs}quorum none\n`);
+  return policy ?? policyOfLogs(vkeys ?? []);
 }

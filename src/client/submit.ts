@@ -13,7 +13,7 @@ import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
 export interface Submitted {
   readonly index: LeafIndex;
   readonly leafHash: Hash;
-  /** The log had this statement under this key before; `entry` is the envelope that it logged first. */
+  /** The log says that it had this statement under this key before: `entry` is what it logged first. */
   readonly duplicate: boolean;
   /** The entry as it was logged: ship this one. */
   readonly entry: Uint8Array;
@@ -46,9 +46,11 @@ export async function submitEntry(
     maxBytes: MAX_PROOF_BYTES,
     signal,
   });
-  const proof =
-    answer.status === 202 ? await pollProof(http, answer, signal) : proofOf(answer, http.base);
-  return checkSubmitted(heads, entry, proof);
+  const { proof, duplicate } = jsonObject(answer.body, http.base);
+  const bytes =
+    answer.status === 202 ? await pollProof(http, answer, signal) : proofText(proof, http.base);
+  const submitted = await checkSubmitted(heads, entry, bytes);
+  return { ...submitted, duplicate: submitted.duplicate || duplicate === true };
 }
 
 /** Throws unless `proof` shows that the log that `heads` follows holds `entry`, or its statement as signed before. */
@@ -102,15 +104,9 @@ async function pollProof(http: Http, answer: Answer, signal?: AbortSignal): Prom
   );
 }
 
-function proofOf(answer: Answer, base: URL): Uint8Array {
-  const { proof } = jsonObject(answer.body, base);
-  if (typeof proof !== 'string') {
-    throw new DaybookError(
-      'network',
-      `${base.href} answered without a proof; is it a Daybook log?`,
-    );
-  }
-  return utf8(proof);
+function proofText(proof: unknown, base: URL): Uint8Array {
+  if (typeof proof === 'string') return utf8(proof);
+  throw new DaybookError('network', `${base.href} answered without a proof; is it a Daybook log?`);
 }
 
 /** A JSON object of the log's; its members are checked by whoever uses them. */

@@ -3,6 +3,7 @@ export { DaybookError, type ErrorCode } from '../errors.ts';
 export type { PublicKey, SignatureVerifier } from '../signature/port.ts';
 export { publicKeyFromPem, publicKeyFromSpki } from '../signature/public-key.ts';
 export { webVerifier } from '../signature/web-verifier.ts';
+export { policyOfLogs } from './log-policy.ts';
 export { compareManifest, formatManifest, parseManifest, type Manifest } from './manifest.ts';
 export { formatPolicy, parsePolicy, type TrustPolicy } from './policy.ts';
 export {

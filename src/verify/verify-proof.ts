@@ -111,7 +111,7 @@ async function runChecks(request: VerifyRequest, passed: Passed): Promise<void> 
   const leafHash = rfc6962.leaf(entry);
   verifyInclusion({ index: proof.index, size, leafHash, proof: proof.hashes, root });
   const leafHex = encodeHex(leafHash);
-  passed('inclusion', `the entry is number ${proof.index} of ${size} in ${origin}`, {
+  passed('inclusion', `entry ${proof.index} of the ${size} in ${origin}`, {
     leafHash: leafHex,
   });
 
@@ -122,7 +122,8 @@ async function runChecks(request: VerifyRequest, passed: Passed): Promise<void> 
 
   const claim = claimAbout(envelope, request.artifact.sha256);
   const { purls, ...claimed } = claim;
-  passed('artifact', `the signed statement names it ${claim.name ?? ''}`.trim(), {
+  const name = claim.name === undefined ? '' : ` "${claim.name}"`;
+  passed('artifact', `the signed statement names it${name}`, {
     ...claimed,
     purls: purls.map(({ text }) => text),
   });
@@ -151,7 +152,8 @@ async function checkedCheckpoint(
   passed('checkpoint', `signed by ${origin}, a log of the policy`, { origin, size });
   const cosigners = checked.cosignatures.map(({ name, timestamp }) => ({ name, time: timestamp }));
   const names = cosigners.map(({ name }) => name).join(', ') || 'nobody';
-  passed('quorum', `"${checked.quorum}" is reached: cosigned by ${names}`, { cosigners });
+  const reached = checked.quorum === 'none' ? 'none is wanted' : `"${checked.quorum}" is reached`;
+  passed('quorum', `${reached}: cosigned by ${names}`, { cosigners });
   return checked.checkpoint;
 }
 
