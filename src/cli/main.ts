@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `daybook` command. It loads only the subcommand that is asked for, so that `verify` starts fast. */
 import { Command, CommanderError } from 'commander';
-import { fail } from './output.ts';
+import { fail, note } from './output.ts';
 
 interface Subcommand {
   readonly summary: string;
@@ -34,12 +34,16 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),
   },
+  demo: {
+    summary: 'play the whole story on this machine, attacks included',
+    load: () => import('./demo.ts'),
+  },
 };
 
 const USAGE_EXIT = 2;
 
-async function main(args: readonly string[]): Promise<void> {
-  const program = new Command('daybook')
+async function main(program: Command, args: readonly string[]): Promise<void> {
+  program
     .description('A transparency log for software vendors, their customers and their watchdogs')
     .exitOverride()
     .showHelpAfterError('(--help lists what is accepted)')
@@ -57,10 +61,31 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+/** What the command that `args` lead to accepts in the place of what it does not know. */
+function accepted(program: Command, args: readonly string[], code: string): string | undefined {
+  let command = program;
+  for (const name of args) {
+    const next = command.commands.find((candidate) => candidate.name() === name);
+    if (next === undefined) break;
+    command = next;
+  }
+  if (code === 'commander.unknownOption')
+    return command.options.map(({ flags }) => flags).join(', ');
+  if (code !== 'commander.unknownCommand') return undefined;
+  return command.commands.map((subcommand) => subcommand.name()).join(', ');
+}
+
+const program = new Command('daybook');
+const args = process.argv.slice(2);
 try {
-  await main(process.argv.slice(2));
+  await main(program, args);
 } catch (error) {
-  if (!(error instanceof CommanderError)) fail(error);
-  // Commander has printed its message, or the help that was asked for.
-  else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT;
+  if (error instanceof CommanderError) {
+    // Commander has printed its message, or the help that was asked for.
+    if (error.code === 'commander.unknownOption')
+      note(`accepted: ${acceptedOptions(program, args)}`);
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT;
+  } else {
+    fail(error);
+  }
 }
