@@ -82,8 +82,8 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has printed its message, or the help that was asked for.
-    if (error.code === 'commander.unknownOption')
-      note(`accepted: ${acceptedOptions(program, args)}`);
+    const names = accepted(program, args, error.code);
+    if (names !== undefined) note(`accepted: ${names}`);
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT;
   } else {
     fail(error);
