@@ -13,11 +13,28 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Creates `path` and the directories above it where they are missing, durably. */
 export async function createDirectory(path: string): Promise<void> {
-  const topmostNew = await mkdir(path, { recursive: true });
-  if (topmostNew === undefined) return;
-  const above = dirname(topmostNew);
-  for (let at = dirname(resolve(path)); at.startsWith(above); at = dirname(at)) {
-    await syncDirectory(at);
-    if (at === above) break;
+  const target = resolve(path);
+  const above = dirname(target);
+  try {
+    await makeUnlessThere(target);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || above === target) throw error;
+    await createDirectory(above);
+    await makeUnlessThere(target);
   }
+}
+
+// Not mkdir's own recursion: on a read-only disk that one says ENOENT.
+async function makeUnlessThere(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as NodeJS.ErrnoException).code;
 }

@@ -13,7 +13,7 @@ import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { decodeBundle, encodeBundle } from '../merkle/bundle.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
-import type { IndexKind } from './store.ts';
+import type { IndexKey, IndexKind } from './store.ts';
 
 export const DIGEST_BYTES = 32;
 export const TILE_BYTES = TILE_WIDTH * DIGEST_BYTES;
@@ -94,6 +94,24 @@ export function artifactKey(digest: Uint8Array, index: LeafIndex): Uint8Array {
 
 export function indexOfArtifactKey(key: Uint8Array): LeafIndex {
   return readIndex(key, 1 + DIGEST_BYTES);
+}
+
+/** Keys between which all index keys of a kind lie. */
+export function indexKeyRange(kind: IndexKind): { gte: Uint8Array; lt: Uint8Array } {
+  return { gte: Uint8Array.of(prefix[kind]), lt: Uint8Array.of(prefix[kind] + 1) };
+}
+
+/** Reads an index key back. Throws `store-corrupt` for one that was never written so. */
+export function parseIndexKey(kind: IndexKind, key: Uint8Array, value: Uint8Array): IndexKey {
+  if (key.length !== DIGEST_KEY_BYTES + (kind === 'artifact' ? INDEX_BYTES : 0)) {
+    throw new DaybookError('store-corrupt', `an index key ${kind} has ${key.length} bytes`);
+  }
+  const digest = key.slice(1, DIGEST_KEY_BYTES);
+  return {
+    kind,
+    digest,
+    index: kind === 'artifact' ? indexOfArtifactKey(key) : parseIndexValue(value),
+  };
 }
 
 /** Consecutive entries as they are stored under one key. */

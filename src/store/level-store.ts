@@ -10,9 +10,11 @@ import {
   artifactKey,
   digestKey,
   entryKey,
+  indexKeyRange,
   indexOfArtifactKey,
   indexValue,
   packRuns,
+  parseIndexKey,
   parseIndexValue,
   runRange,
   tileKey,
@@ -29,7 +31,7 @@ import {
   recordKey,
   type TreeState,
 } from './record.ts';
-import type { Append, Store, StoreState } from './store.ts';
+import type { Append, IndexKey, Store, StoreState } from './store.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface LevelStoreOptions {
@@ -259,6 +261,15 @@ class LevelStore implements Store {
     };
     const keys = await this.#read((db) => db.keys({ ...range, limit }).all());
     return keys.map(indexOfArtifactKey);
+  }
+
+  async *indexKeys(): AsyncIterable<IndexKey> {
+    for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
+      const range = { ...indexKeyRange(kind), highWaterMarkBytes: READ_BYTES };
+      for await (const [key, value] of this.#db.iterator(range)) {
+        yield parseIndexKey(kind, key, value);
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,7 @@ export interface StoreState {
   readonly size: TreeSize;
   /** RFC 6962 root of the first `size` entries, 32 bytes. */
   readonly root: Uint8Array;
-  /** Entries below this size were hashed anew from what is on disk and agreed with the tree. */
+  /** Below this size no entry needs to be hashed anew at the next start: it was, or it has long settled. */
   readonly verifiedSize: TreeSize;
   /** Newest signed checkpoint, as note bytes. */
   readonly signed: Uint8Array | undefined;
@@ -68,5 +68,7 @@ export interface Store {
   lookup(kind: 'dedupe' | 'leaf', digest: Uint8Array): LeafIndex | undefined;
   /** Indexes of an artifact digest, ascending, from `from` on, at most `limit`. */
   list(kind: 'artifact', digest: Uint8Array, from: LeafIndex, limit: number): Promise<LeafIndex[]>;
+  /** Every index key there is, in an order of the engine's own. */
+  indexKeys(): AsyncIterable<IndexKey>;
   close(): Promise<void>;
 }

@@ -4,15 +4,8 @@ import { leafIndex, treeSize } from '../../src/encoding/integer.ts';
 import { decodeBundle, encodeBundle } from '../../src/merkle/bundle.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
 import type { Append, Store } from '../../src/store/store.ts';
-import {
-  appendAt,
-  digestOf,
-  entriesAt,
-  rootAt,
-  sampleNote,
-  temporaryDirectory,
-  tileAt,
-} from './samples.ts';
+import { appendAt, digestOf, entriesAt, rootAt, sampleNote, tileAt } from './samples.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 /** `open` opens the store of `directory`, or creates it; the suite closes it. */
 export function conformance(name: string, open: (directory: string) => Promise<Store>): void {

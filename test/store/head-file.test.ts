@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { treeSize } from '../../src/encoding/integer.ts';
 import { HeadFile, MAX_HEAD_NOTE_BYTES, type Head } from '../../src/store/head-file.ts';
-import { rootAt, sampleNote, temporaryDirectory } from './samples.ts';
+import { rootAt, sampleNote } from './samples.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 function headAt(size: number, noteBytes = 40): Head {
   return { note: sampleNote(noteBytes), size: treeSize(size), root: rootAt(size) };

@@ -7,7 +7,8 @@ import { entryKey, tileKey } from '../../src/store/layout.ts';
 import { openLevelStore } from '../../src/store/level-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { conformance } from './conformance.ts';
-import { appendAt, digestOf, entriesAt, sampleNote, temporaryDirectory } from './samples.ts';
+import { appendAt, digestOf, entriesAt, sampleNote } from './samples.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 conformance('LevelDB', openLevelStore);
 // Small enough that most of what is read comes out of tables, after many compactions.

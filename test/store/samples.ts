@@ -1,9 +1,5 @@
 /** Appends whose every byte follows from the size they start at, so that any reader can check them. */
 import { hash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { leafIndex, treeSize } from '../../src/encoding/integer.ts';
 import type { Append, FullTile, IndexKey } from '../../src/store/store.ts';
 
@@ -52,13 +48,6 @@ export function appendAt(from: number, count: number): Append {
     keys,
     root: rootAt(from + count),
   };
-}
-
-/** A new directory, removed when the test ends. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'daybook-store-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 export function sampleNote(bytes: number): Uint8Array {
