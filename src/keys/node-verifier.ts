@@ -37,6 +37,9 @@ export const nodeVerifier: SignatureVerifier = {
   async verify(key, message, signature) {
     const object = keyObject(key);
     if (object === undefined) return pureVerifier.verify(key, message, signature);
+    // OpenSSL takes RSA-PSS signatures whose leading zeros are cut off; RFC 8017 section 8.1.2 does not.
+    const bits = object.asymmetricKeyDetails?.modulusLength;
+    if (bits !== undefined && signature.length !== Math.ceil(bits / 8)) return false;
     const options = key.algorithm === 'rsa-pss' ? { key: object, ...pss } : { key: object };
     for (const digest of digests[key.algorithm]) {
       const valid = await new Promise<boolean>((resolve) => {

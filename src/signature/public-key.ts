@@ -106,7 +106,7 @@ function rsaKey(spki: Uint8Array): PublicKey {
       'unsafe RSA key: want an odd modulus and an odd exponent from 3 to 2^32-1',
     );
   }
-  return keyOf('rsa-pss', spki.slice(), raw);
+  return keyOf('rsa-pss', new Uint8Array(spki), raw);
 }
 
 function readRsa(spki: Uint8Array): ReturnType<typeof parseRsaPublicKey> & { raw: Uint8Array } {
@@ -133,7 +133,7 @@ function unknownKey(spki: Uint8Array, cause?: unknown): DaybookError {
 }
 
 function keyOf(algorithm: SignatureAlgorithm, spki: Uint8Array, raw: Uint8Array): PublicKey {
-  return { algorithm, spki, raw: raw.slice(), fingerprint: encodeHex(sha256(spki)) };
+  return { algorithm, spki, raw: new Uint8Array(raw), fingerprint: encodeHex(sha256(spki)) };
 }
 
 /** A checked key from one PEM block `PUBLIC KEY` (RFC 7468); throws `bad-key`. */

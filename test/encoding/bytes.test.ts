@@ -29,7 +29,7 @@ describe('UTF-8', () => {
   });
 
   it('refuses text and bytes that are not Unicode', () => {
-    const refused = expect.objectContaining({ code: 'bad-encoding' });
+    const refused: unknown = expect.objectContaining({ code: 'bad-encoding' });
     expect(() => utf8('a\ud800')).toThrow(refused);
     for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x82]]) {
       expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow(refused);
