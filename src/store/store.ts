@@ -26,7 +26,10 @@ export interface FullTile {
 
 export type IndexKind = 'dedupe' | 'leaf' | 'artifact';
 
-/** `dedupe` and `leaf` name one index for each digest (the first one stays); `artifact` names many. */
+/**
+ * `dedupe` and `leaf` name one index for each digest, `artifact` names many. Whoever appends has
+ * looked the one-index digests up: the store does not pay for a second look-up of each.
+ */
 export interface IndexKey {
   readonly kind: IndexKind;
   /** 32 bytes. */

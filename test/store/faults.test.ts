@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { leafIndex } from '../../src/encoding/integer.ts';
 import { openLevelStore } from '../../src/store/level-store.ts';
@@ -20,9 +21,10 @@ interface Appender {
   kill(): Promise<void>;
 }
 
+const appenderScript = join(import.meta.dirname, 'appender.ts');
+
 /** Starts appender.ts, under a shell that first runs `limit`. */
 function startAppender(directory: string, until = Infinity, limit = 'true'): Appender {
-  const script = join(import.meta.dirname, 'appender.ts');
   const child = spawn(
     'sh',
     [
@@ -31,7 +33,7 @@ function startAppender(directory: string, until = Infinity, limit = 'true'): App
       'sh',
       process.execPath,
       '--no-warnings',
-      script,
+      appenderScript,
       directory,
       String(until),
     ],
@@ -122,6 +124,17 @@ describe('processes', () => {
     expect(await other.heard(() => true)).toMatchObject({ code: 'store-locked' });
     await store.append(appendAt(0, 5));
     await checkStore(store);
+  });
+
+  test('a worker thread cannot open a store, since it would not know of other openers', async () => {
+    const directory = await temporaryDirectory();
+    const worker = new Worker(appenderScript, { argv: [directory], stdout: true });
+    onTestFinished(() => void worker.terminate());
+    const [line] = (await once(createInterface({ input: worker.stdout }), 'line')) as [string];
+    expect(JSON.parse(line)).toMatchObject({
+      code: 'store-failed',
+      message: expect.stringContaining('worker thread') as string,
+    });
   });
 });
 
