@@ -18,7 +18,7 @@ import { parseVkey } from '../note/vkey.ts';
 import { advance, examine, openGenesis, type AdmissionState } from '../statement/admission.ts';
 import { HeadFile } from '../store/head-file.ts';
 import { openLevelStore } from '../store/level-store.ts';
-import type { Store } from '../store/store.ts';
+import type { IndexKind, Store } from '../store/store.ts';
 import { dataFiles } from './data-directory.ts';
 import { admissionDigest } from './genesis.ts';
 
@@ -74,6 +74,8 @@ class Check {
   readonly #rows: Hash[][] = [];
   /** Roots at the sizes at which something was signed. */
   readonly #roots = new Map<number, Hash>();
+  /** How many index keys of each kind the entries explain. */
+  readonly #explained = { leaf: 0, dedupe: 0, artifact: 0 };
   #admission: AdmissionState | undefined;
 
   constructor(store: Store) {
@@ -97,6 +99,7 @@ class Check {
         `root is ${encodeHex(this.#store.state.root)}, the tree of size ${this.#size} has ${encodeHex(this.#root())}`,
       );
     }
+    await this.#strayKeys();
     for (const head of heads) await this.#signedHead(head);
     return {
       origin: this.#admission?.origin,
@@ -209,37 +212,67 @@ class Check {
     try {
       if (index === 0) {
         this.#admission = await openGenesis(entry, nodeVerifier);
-        await this.#artifact(admissionDigest(this.#admission.origin), index);
+        await this.#artifacts([admissionDigest(this.#admission.origin)], index);
         return;
       }
       if (!this.#admission || this.#admission.mode === 'open') return;
-      const admitted = await examine(this.#admission, entry, nodeVerifier, nodeSha256);
-      this.#admission = advance(this.#admission, admitted.claim);
-      this.#key('dedupe', admitted.dedupe, index);
-      for (const digest of admitted.subjects) await this.#artifact(digest, index);
-      if (admitted.claim.kind === 'admission') {
-        await this.#artifact(admissionDigest(this.#admission.origin), index);
-      }
+      const { claim, dedupe, subjects } = await examine(
+        this.#admission,
+        entry,
+        nodeVerifier,
+        nodeSha256,
+      );
+      this.#admission = advance(this.#admission, claim);
+      this.#key('dedupe', dedupe, index);
+      const admission = claim.kind === 'admission' ? [admissionDigest(this.#admission.origin)] : [];
+      await this.#artifacts([...subjects, ...admission], index);
     } catch (error) {
       this.#disagree(`entry ${index}`, `is not valid: ${reason(error)}`);
     }
   }
 
   #key(kind: 'leaf' | 'dedupe', digest: Uint8Array, index: LeafIndex): void {
+    this.#explained[kind] += 1;
     const named = this.#store.lookup(kind, digest);
     if (named === index) return;
     this.#disagree(
-      `index key ${kind} ${encodeHex(digest)}`,
+      keyName(kind, digest),
       named === undefined
         ? `is missing, want entry ${index}`
         : `names entry ${named}, want ${index}`,
     );
   }
 
-  async #artifact(digest: Uint8Array, index: LeafIndex): Promise<void> {
-    const [named] = await this.#store.list('artifact', digest, index, 1);
-    if (named === index) return;
-    this.#disagree(`index key artifact ${encodeHex(digest)}`, `does not name entry ${index}`);
+  async #artifacts(digests: readonly Uint8Array[], index: LeafIndex): Promise<void> {
+    const distinct = new Map(digests.map((digest) => [encodeHex(digest), digest]));
+    for (const digest of distinct.values()) {
+      this.#explained.artifact += 1;
+      const [named] = await this.#store.list('artifact', digest, index, 1);
+      if (named !== index) {
+        this.#disagree(keyName('artifact', digest), `does not name entry ${index}`);
+      }
+    }
+  }
+
+  /** All keys that entries explain were looked for; if there are more, some name what is not so. */
+  async #strayKeys(): Promise<void> {
+    const counted = { leaf: 0, dedupe: 0, artifact: 0 };
+    for await (const { kind } of this.#store.indexKeys()) counted[kind] += 1;
+    for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
+      if (counted[kind] === this.#explained[kind]) continue;
+      this.#disagree(
+        `index keys ${kind}`,
+        `there are ${counted[kind]}, the entries explain ${this.#explained[kind]}`,
+      );
+    }
+    if (counted.leaf <= this.#explained.leaf) return;
+    for await (const { kind, digest, index } of this.#store.indexKeys()) {
+      if (kind !== 'leaf') return;
+      const [entry] =
+        index < this.#size ? await this.#store.readEntries(index, 1).catch(() => []) : [];
+      if (entry && equalBytes(hasher.leaf(entry), digest)) continue;
+      this.#disagree(keyName(kind, digest), `names entry ${index}, which has another hash`);
+    }
   }
 
   async #signedHeads(headPath: string): Promise<SignedHead[]> {
@@ -288,6 +321,10 @@ class Check {
 
 function sizeOf(note: Uint8Array): number {
   return parseCheckpoint(parseNote(note).text).size;
+}
+
+function keyName(kind: IndexKind, digest: Uint8Array): string {
+  return `index key ${kind} ${encodeHex(digest)}`;
 }
 
 function reason(error: unknown): string {

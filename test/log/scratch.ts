@@ -1,0 +1,84 @@
+/** Real logs in directories of their own, with issuers to log for. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { readKeyFile } from '../../src/keys/key-file.ts';
+import { generateKey, signerFromPem } from '../../src/keys/node-signer.ts';
+import { nodeVerifier } from '../../src/keys/node-verifier.ts';
+import { dataFiles } from '../../src/log/data-directory.ts';
+import { Log, type LogOptions } from '../../src/log/log.ts';
+import type { Published } from '../../src/log/publisher.ts';
+import { parseCheckpoint, type Checkpoint } from '../../src/note/checkpoint.ts';
+import { openNote, parseNote } from '../../src/note/note.ts';
+import { parseVkey } from '../../src/note/vkey.ts';
+import type { Signer } from '../../src/signature/port.ts';
+import { formatEnvelope, signEnvelope } from '../../src/statement/dsse.ts';
+import { inTotoPayloadType } from '../../src/statement/in-toto.ts';
+import { issuerStatement, type IssuerAction } from '../../src/statement/issuer.ts';
+import { releaseStatement } from '../../src/statement/release.ts';
+
+export async function scratchDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'daybook-log-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A log that is closed when the test ends. */
+export async function scratchLog(options: Partial<LogOptions> = {}): Promise<Log> {
+  const directory = options.directory ?? (await scratchDirectory());
+  const log = await Log.open({ intervalMs: 50, ...options, directory });
+  onTestFinished(() => log.close());
+  return log;
+}
+
+export async function newSigner(): Promise<Signer> {
+  return signerFromPem(await generateKey('ed25519'));
+}
+
+export async function envelope(payload: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  return formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [signer]));
+}
+
+/** An admission entry for the log in `directory`, with its own registrar key. */
+export async function admission(
+  log: Log,
+  directory: string,
+  issuer: Signer,
+  action: IssuerAction = 'admit',
+): Promise<Uint8Array> {
+  const registrar = await readKeyFile(dataFiles(directory).registrarKey);
+  const payload = issuerStatement({
+    origin: log.origin,
+    sequence: log.admission.nextSequence,
+    action,
+    name: 'acme',
+    key: issuer.publicKey,
+    ...(action === 'revoke' ? {} : { roles: ['release'], purls: ['pkg:generic/acme/*'] }),
+  });
+  return envelope(payload, registrar);
+}
+
+export function sha256(data: string | Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(data).digest());
+}
+
+export async function release(issuer: Signer, version: string): Promise<Uint8Array> {
+  const payload = releaseStatement({
+    purl: `pkg:generic/acme/scanner@${version}`,
+    subjects: [{ name: 'scanner', sha256: sha256(version) }],
+  });
+  return envelope(payload, issuer);
+}
+
+/** The checkpoint, its signature verified under the log's keys. */
+export async function opened(log: Log, { note }: Published): Promise<Checkpoint> {
+  const signed = parseNote(note);
+  await openNote(signed, log.vkeys.map(parseVkey), nodeVerifier);
+  return parseCheckpoint(signed.text);
+}
+
+export function entries(count: number, label = 'entry'): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => Buffer.from(`${label} ${i}`));
+}
