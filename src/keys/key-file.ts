@@ -16,11 +16,11 @@ const MAX_FILE_BYTES = 64 * 1024;
 export async function createKeyFile(path: string, algorithm: SignatureAlgorithm): Promise<Signer> {
   const pem = await generateKey(algorithm);
   const signer = signerFromPem(pem);
-  await createFile(`${path}.pub`, publicKeyToPem(signer.publicKey), 0o644);
+  await createFile(path, pem, 0o600);
   try {
-    await createFile(path, pem, 0o600);
+    await createFile(`${path}.pub`, publicKeyToPem(signer.publicKey), 0o644);
   } catch (error) {
-    await unlink(`${path}.pub`);
+    await unlink(path);
     throw error;
   }
   await syncDirectory(dirname(path));
