@@ -8,7 +8,7 @@ import { DaybookError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { type Assertion, candidates, type Issuers, noIssuer, whyNot } from './authority.ts';
-import { type Envelope, parseEnvelope, preAuthEncoding } from './dsse.ts';
+import { type EnvelopeSignature, parseEnvelope, preAuthEncoding } from './dsse.ts';
 import {
   type AdmissionMode,
   genesisPredicateType,
@@ -53,7 +53,10 @@ export type Claim = IssuerClaim | AdmissionClaim;
 
 export interface Admitted {
   readonly claim: Claim;
-  /** SHA-256 over payload type, payload digest and key fingerprint(s): equal for a statement signed again. */
+  /**
+   * SHA-256(SHA-256(pre-authentication encoding) || hex fingerprint of each signing key, sorted):
+   * equal for the same statement signed again by the same keys, however its envelope is written.
+   */
   readonly dedupe: Uint8Array;
   /** SHA-256 digests of the statement's subjects, 32 bytes each. */
   readonly subjects: readonly Uint8Array[];
@@ -70,7 +73,7 @@ export async function openGenesis(
   entry: Uint8Array,
   verifier: SignatureVerifier,
 ): Promise<AdmissionState> {
-  const { envelope, statement } = parseEntry(entry);
+  const { signatures, message, statement } = parseEntry(entry);
   if (statement.predicateType !== genesisPredicateType) {
     throw new DaybookError(
       'bad-statement',
@@ -78,7 +81,7 @@ export async function openGenesis(
     );
   }
   const { origin, logKeys, admission, registrar } = readGenesis(statement);
-  await verifyRegistrar(registrar, envelope, verifier);
+  await verifyRegistrar(registrar, message, signatures, verifier);
   return { origin, logKeys, mode: admission, registrar, nextSequence: 1, issuers: new Map() };
 }
 
@@ -94,15 +97,16 @@ export async function examine(
   verifier: SignatureVerifier,
   sha256: Sha256 = nobleSha256,
 ): Promise<Admitted> {
-  const { envelope, statement } = parseEntry(entry);
+  const signed = parseEntry(entry);
+  const { statement, message } = signed;
   const claim =
     statement.predicateType === issuerPredicateType
-      ? await examineChange(state, envelope, readIssuerChange(statement), verifier)
-      : await examineStatement(state, envelope, statement, verifier);
+      ? await examineChange(state, signed, verifier)
+      : await examineStatement(state, signed, verifier);
   const signers = claim.kind === 'admission' ? claim.signers : [claim.signer];
   return {
     claim,
-    dedupe: dedupeKey(envelope, signers, sha256),
+    dedupe: sha256(concatBytes(sha256(message), ...signers.map(utf8))),
     subjects: statement.subject.map((subject) => subject.sha256),
   };
 }
@@ -135,40 +139,46 @@ export function advance(state: AdmissionState, claim: Claim): AdmissionState {
   return { ...state, nextSequence: state.nextSequence + 1, issuers };
 }
 
-function parseEntry(entry: Uint8Array): { envelope: Envelope; statement: Statement } {
+interface Signed {
+  readonly statement: Statement;
+  /** What the signatures are over. */
+  readonly message: Uint8Array;
+  readonly signatures: readonly EnvelopeSignature[];
+}
+
+function parseEntry(entry: Uint8Array): Signed {
   if (entry.length > MAX_ENTRY_BYTES) {
     throw new DaybookError(
       'entry-too-large',
       `the entry has ${entry.length} bytes, at most ${MAX_ENTRY_BYTES} are allowed: log a manifest's digest instead, see docs/pipeline.md`,
     );
   }
-  const envelope = parseEnvelope(entry);
-  if (envelope.payloadType !== inTotoPayloadType) {
+  const { payloadType, payload, signatures } = parseEnvelope(entry);
+  if (payloadType !== inTotoPayloadType) {
     throw new DaybookError(
       'bad-entry',
-      `payloadType is "${envelope.payloadType}", want ${inTotoPayloadType}`,
+      `payloadType is "${payloadType}", want ${inTotoPayloadType}`,
     );
   }
-  return { envelope, statement: parseStatement(envelope.payload) };
+  const message = preAuthEncoding(payloadType, payload);
+  return { statement: parseStatement(payload), message, signatures };
 }
 
 async function examineStatement(
   state: AdmissionState,
-  envelope: Envelope,
-  statement: Statement,
+  { statement, message, signatures }: Signed,
   verifier: SignatureVerifier,
 ): Promise<IssuerClaim> {
-  const [signature, ...others] = envelope.signatures;
+  const [signature, ...others] = signatures;
   if (signature === undefined || others.length > 0) {
     throw new DaybookError(
       'bad-entry',
-      `the envelope has ${envelope.signatures.length} signatures, want exactly one: submit an envelope for each signer`,
+      `the envelope has ${signatures.length} signatures, want exactly one: submit an envelope for each signer`,
     );
   }
   const { keyid, sig } = signature;
   const assertion: Assertion = { ...readAssertion(statement), keyid, signatureLength: sig.length };
   const tried = candidates(state.issuers, assertion);
-  const message = preAuthEncoding(envelope.payloadType, envelope.payload);
   for (const issuer of tried) {
     // Cheaper than a signature, so it comes first.
     const reason = whyNot(issuer, assertion);
@@ -206,12 +216,12 @@ function readAssertion(statement: Statement): Pick<Assertion, 'kind' | 'roles' |
 
 async function examineChange(
   state: AdmissionState,
-  envelope: Envelope,
-  change: IssuerChange,
+  { statement, message, signatures }: Signed,
   verifier: SignatureVerifier,
 ): Promise<AdmissionClaim> {
+  const change = readIssuerChange(statement);
   authorizeChange(state, change);
-  const signers = await verifyRegistrar(state.registrar, envelope, verifier);
+  const signers = await verifyRegistrar(state.registrar, message, signatures, verifier);
   return { kind: 'admission', signers, change };
 }
 
@@ -244,19 +254,4 @@ function authorizeChange(state: AdmissionState, change: IssuerChange): void {
         : `the key ${key.fingerprint} is issuer ${issuer.name} already; use the action change`,
     );
   }
-}
-
-function dedupeKey(
-  { payloadType, payload }: Envelope,
-  signers: readonly string[],
-  sha256: Sha256,
-): Uint8Array {
-  const parts = [utf8(payloadType), sha256(payload), ...signers.map(utf8)];
-  return sha256(concatBytes(...parts.flatMap((part) => [uint32(part.length), part])));
-}
-
-function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
 }

@@ -110,8 +110,8 @@ export function formatEnvelope({ payloadType, payload, signatures }: Envelope): 
 
 /** What is signed: `DSSEv1 29 http://example.com/HelloWorld 11 hello world`. */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
-  const type = utf8(payloadType);
-  return concatBytes(utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payload.length} `), payload);
+  const typeLength = utf8(payloadType).length;
+  return concatBytes(utf8(`DSSEv1 ${typeLength} ${payloadType} ${payload.length} `), payload);
 }
 
 /** Signs with every signer, in order; each keyid is the fingerprint of the signer's key. */

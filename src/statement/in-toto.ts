@@ -33,7 +33,7 @@ const statementType = 'https://in-toto.io/Statement/v1';
 const statementTypes = [statementType, 'https://in-toto.io/Statement/v0.1'];
 export const maxSubjects = 512;
 const maxDepth = 32;
-const { object, array, string, within } = shape('bad-statement');
+const { object, array, string, optionalString, within } = shape('bad-statement');
 
 /** Throws `bad-statement`. */
 export function parseStatement(payload: Uint8Array): Statement {
@@ -69,21 +69,13 @@ function parseSubject(value: JsonValue, position: number): Subject {
       `${what}.digest has no sha256 of 64 lowercase hex digits; every subject needs one`,
     );
   }
+  const name = optionalString(subject.name, `${what}.name`);
+  const uri = optionalString(subject.uri, `${what}.uri`);
   return {
-    ...optionalString('name', subject.name, what),
-    ...optionalString('uri', subject.uri, what),
+    ...(name !== undefined && { name }),
+    ...(uri !== undefined && { uri }),
     sha256: decodeHex(sha256),
   };
-}
-
-/** Unset, null and empty mean the same. */
-function optionalString<Name extends string>(
-  name: Name,
-  value: JsonValue | undefined,
-  what: string,
-): Partial<Record<Name, string>> {
-  if (value === undefined || value === null || value === '') return {};
-  return { [name]: string(value, `${what}.${name}`) } as Record<Name, string>;
 }
 
 /**

@@ -3,7 +3,7 @@
  * for. Scopes match parsed components, never the text.
  */
 import { PackageURL } from 'packageurl-js';
-import { DaybookError, type ErrorCode } from '../errors.ts';
+import { DaybookError } from '../errors.ts';
 
 export interface Purl {
   /** As it was written. */
@@ -23,7 +23,56 @@ const wildcard = '*';
 
 /** Throws `bad-statement`. */
 export function parsePurl(text: string): Purl {
-  return parse(text, 'bad-statement');
+  const shown = text.length > 120 ? `${text.slice(0, 120)}…` : text;
+  const refuse = (problem: string, cause?: unknown): DaybookError =>
+    new DaybookError('bad-statement', `"${shown}" is not a usable purl: it ${problem}`, { cause });
+  if (text.length > maxLength) {
+    throw refuse(`has ${text.length} characters, at most ${maxLength} are allowed`);
+  }
+  // The library reads through a URL parser, which drops tabs, line breaks and outer spaces and
+  // which would take escapes in the type; none of that may make two texts the same product.
+  if (!/^pkg:[a-z][a-z0-9.+-]*\/[!-~]+$/i.test(text) || !text.startsWith('pkg:')) {
+    throw refuse('must be printable ASCII of the form pkg:type/namespace/name@version');
+  }
+  const [location = ''] = text.split(/[?#]/, 1);
+  if (/\/(?:\/|$)|%2f/i.test(location)) throw refuse('has an empty path segment or an escaped "/"');
+  if (location.includes('%') && /[\s\p{Cc}\p{Cf}]/u.test(decoded(location, refuse))) {
+    throw refuse('escapes a space or a control character');
+  }
+  if (text.includes('?') && repeatsQualifier(text)) throw refuse('has a qualifier twice');
+  let parsed;
+  try {
+    parsed = PackageURL.fromString(text);
+  } catch (cause) {
+    throw refuse(`is malformed: ${(cause as Error).message}`, cause);
+  }
+  const namespace = parsed.namespace ? parsed.namespace.split('/') : [];
+  const path = [...namespace, parsed.name];
+  if (path.some((segment) => segment === '.' || segment === '..')) {
+    throw refuse('has "." or ".." as a path segment');
+  }
+  return {
+    text,
+    type: parsed.type,
+    path,
+    version: parsed.version || undefined,
+    qualifiers: parsed.qualifiers ?? {},
+  };
+}
+
+/** Readers differ on which one counts. */
+function repeatsQualifier(text: string): boolean {
+  const [, query = ''] = /\?([^#]*)/.exec(text) ?? [];
+  const names = [...new URLSearchParams(query).keys()].map((name) => name.toLowerCase());
+  return new Set(names).size < names.length;
+}
+
+function decoded(text: string, refuse: (problem: string, cause?: unknown) => DaybookError): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw refuse('has a percent escape that is not UTF-8', cause);
+  }
 }
 
 /**
@@ -33,7 +82,7 @@ export function parsePurl(text: string): Purl {
  * Throws `bad-statement`.
  */
 export function purlScope(pattern: string): PurlScope {
-  const scope = parse(pattern, 'bad-statement');
+  const scope = parsePurl(pattern);
   const firstWildcard = scope.path.indexOf(wildcard);
   const rest = firstWildcard === -1 ? [] : scope.path.slice(firstWildcard);
   if (
@@ -63,52 +112,4 @@ export function matchesScope(scope: PurlScope, purl: Purl): boolean {
     scope.qualifiers.repository_url === purl.qualifiers.repository_url &&
     Object.entries(scope.qualifiers).every(([name, value]) => purl.qualifiers[name] === value)
   );
-}
-
-function parse(text: string, code: ErrorCode): Purl {
-  const shown = text.length > 120 ? `${text.slice(0, 120)}…` : text;
-  const refuse = (problem: string, cause?: unknown): DaybookError =>
-    new DaybookError(code, `"${shown}" is not a usable purl: it ${problem}`, { cause });
-  if (text.length > maxLength) {
-    throw refuse(`has ${text.length} characters, at most ${maxLength} are allowed`);
-  }
-  // The library reads through a URL parser, which drops tabs, line breaks and outer spaces and
-  // which would take escapes in the type; none of that may make two texts the same product.
-  if (!/^pkg:[a-z][a-z0-9.+-]*\/[!-~]+$/i.test(text) || !text.startsWith('pkg:')) {
-    throw refuse('must be printable ASCII of the form pkg:type/namespace/name@version');
-  }
-  const [location = ''] = text.split(/[?#]/, 1);
-  if (/\/(?:\/|$)|%2f/i.test(location)) throw refuse('has an empty path segment or an escaped "/"');
-  if (location.includes('%') && /[\s\p{Cc}\p{Cf}]/u.test(unescape(location, refuse))) {
-    throw refuse('escapes a space or a control character');
-  }
-  let parsed;
-  try {
-    parsed = PackageURL.fromString(text);
-  } catch (cause) {
-    throw refuse(`is malformed: ${(cause as Error).message}`, cause);
-  }
-  const namespace = parsed.namespace ? parsed.namespace.split('/') : [];
-  const path = [...namespace, parsed.name];
-  if (path.some((segment) => segment === '.' || segment === '..')) {
-    throw refuse('has "." or ".." as a path segment');
-  }
-  return {
-    text,
-    type: parsed.type,
-    path,
-    version: parsed.version || undefined,
-    qualifiers: parsed.qualifiers ?? {},
-  };
-}
-
-function unescape(
-  text: string,
-  refuse: (problem: string, cause?: unknown) => DaybookError,
-): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (cause) {
-    throw refuse('has a percent escape that is not UTF-8', cause);
-  }
 }

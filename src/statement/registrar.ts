@@ -1,16 +1,17 @@
 /** The registrar: the keys that admit issuers, a threshold of them together. */
 import { DaybookError } from '../errors.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
-import { type Envelope, preAuthEncoding } from './dsse.ts';
+import type { EnvelopeSignature } from './dsse.ts';
 import type { Registrar } from './genesis.ts';
 
 /**
- * Exactly the registrar's threshold of signatures, each naming its key, all keys distinct. Answers
+ * Exactly the registrar's threshold of signatures, each naming its key, all keys distinct. Gives
  * their fingerprints, sorted.
  */
 export async function verifyRegistrar(
   { threshold, keys }: Registrar,
-  { payloadType, payload, signatures }: Envelope,
+  message: Uint8Array,
+  signatures: readonly EnvelopeSignature[],
   verifier: SignatureVerifier,
 ): Promise<string[]> {
   const signers = new Set(signatures.map(({ keyid }) => keyid));
@@ -20,7 +21,6 @@ export async function verifyRegistrar(
       `${signatures.length} signatures by ${signers.size} keys, want those of exactly ${threshold} registrar keys`,
     );
   }
-  const message = preAuthEncoding(payloadType, payload);
   for (const { keyid, sig } of signatures) {
     const key = keys.find(({ fingerprint }) => fingerprint === keyid);
     if (key === undefined) {

@@ -6,7 +6,6 @@
  *     "predicate":{"purl":"pkg:generic/acme/av-bases@2026.11.23-01","releaseId":"7",
  *       "daybook":{"kind":"av-update","source":"git+https://…@<commit>","builder":"https://ci.acme.example"}}
  */
-import type { JsonObject, JsonValue } from '../encoding/strict-json.ts';
 import { DaybookError } from '../errors.ts';
 import { formatStatement, type Statement, type Subject } from './in-toto.ts';
 import { type Purl, parsePurl } from './purl.ts';
@@ -33,7 +32,8 @@ export const releasePredicateTypes = [
   'https://in-toto.io/attestation/release/v0.2',
 ] as const;
 
-const { object, string } = shape('bad-statement');
+const maxLength = 1024;
+const { object, string, optionalString } = shape('bad-statement');
 
 /** Payload bytes; the same arguments give the same bytes. Throws `bad-statement`. */
 export function releaseStatement(release: {
@@ -66,14 +66,14 @@ export function readRelease({ predicate }: Statement): Release {
     );
   }
   const extension = object(predicate.daybook ?? {}, 'predicate.daybook');
-  const kind = optional(extension, 'kind');
+  const kind = optionalString(extension.kind, 'predicate.daybook.kind', maxLength);
   if (kind !== undefined && !isReleaseKind(kind)) {
     throw new DaybookError(
       'bad-statement',
       `predicate.daybook.kind is "${kind}", want one of ${releaseKinds.join(', ')}`,
     );
   }
-  const source = optional(extension, 'source');
+  const source = optionalString(extension.source, 'predicate.daybook.source', maxLength);
   if (
     source !== undefined &&
     !/^git\+[a-z]+:\/\/[!-~]+@(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(source)
@@ -83,28 +83,17 @@ export function readRelease({ predicate }: Statement): Release {
       `predicate.daybook.source is "${source}", want git+https://host/repository@<commit> with the full commit hash`,
     );
   }
-  const builder = optional(extension, 'builder');
+  const builder = optionalString(extension.builder, 'predicate.daybook.builder', maxLength);
   if (builder !== undefined && !/^[a-z][a-z0-9+.-]*:[!-~]+$/.test(builder)) {
     throw new DaybookError('bad-statement', `predicate.daybook.builder "${builder}" is not a URI`);
   }
-  const releaseId = predicate.releaseId ?? predicate.packageId;
-  return {
-    purl,
-    releaseId: emptyAsUnset(releaseId, 'predicate.releaseId'),
-    kind,
-    source,
-    builder,
-  };
+  const releaseId = optionalString(
+    predicate.releaseId ?? predicate.packageId,
+    'predicate.releaseId',
+  );
+  return { purl, releaseId, kind, source, builder };
 }
 
 function isReleaseKind(kind: string): kind is ReleaseKind {
   return (releaseKinds as readonly string[]).includes(kind);
-}
-
-function optional(extension: JsonObject, name: string): string | undefined {
-  return emptyAsUnset(extension[name], `predicate.daybook.${name}`);
-}
-
-function emptyAsUnset(value: JsonValue | undefined, what: string): string | undefined {
-  return value === undefined || value === null || value === '' ? undefined : string(value, what);
 }

@@ -10,6 +10,12 @@ export interface Shape {
     most: number,
   ) => readonly JsonValue[];
   readonly string: (value: JsonValue | undefined, what: string, longest?: number) => string;
+  /** Unset, null and empty mean the same. */
+  readonly optionalString: (
+    value: JsonValue | undefined,
+    what: string,
+    longest?: number,
+  ) => string | undefined;
   readonly integer: (value: JsonValue | undefined, what: string, least: number) => number;
   /** Refuses members that are not among `names`. */
   readonly only: (object: JsonObject, names: readonly string[], what: string) => void;
@@ -21,6 +27,13 @@ export interface Shape {
 export function shape(code: ErrorCode): Shape {
   const refuse = (message: string, cause?: unknown): never => {
     throw new DaybookError(code, message, { cause });
+  };
+  const string: Shape['string'] = (value, what, longest = Infinity) => {
+    if (typeof value !== 'string') return refuse(`${what} is ${kindOf(value)}, want a string`);
+    if (value.length > longest) {
+      return refuse(`${what} has ${value.length} characters, at most ${longest} are allowed`);
+    }
+    return value;
   };
   return {
     object(value, what) {
@@ -38,12 +51,11 @@ export function shape(code: ErrorCode): Shape {
       }
       return value;
     },
-    string(value, what, longest = Infinity) {
-      if (typeof value !== 'string') return refuse(`${what} is ${kindOf(value)}, want a string`);
-      if (value.length > longest) {
-        return refuse(`${what} has ${value.length} characters, at most ${longest} are allowed`);
-      }
-      return value;
+    string,
+    optionalString(value, what, longest) {
+      return value === undefined || value === null || value === ''
+        ? undefined
+        : string(value, what, longest);
     },
     integer(value, what, least) {
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {

@@ -101,9 +101,10 @@ describe('a statement is admitted', () => {
     );
 
     const sha256 = (data: Uint8Array) => new Uint8Array(hash('sha256', data, 'buffer'));
-    const uint32 = (n: number) => Uint8Array.of(0, 0, 0, n);
-    const parts = [utf8(inTotoPayloadType), sha256(payload), utf8(p256.publicKey.fingerprint)];
-    const naive = concatBytes(...parts.flatMap((part) => [uint32(part.length), part]));
+    const message = utf8(
+      `DSSEv1 28 application/vnd.in-toto+json ${payload.length} ${decodeUtf8(payload)}`,
+    );
+    const naive = concatBytes(sha256(message), utf8(p256.publicKey.fingerprint));
     expect(first).toBe(Buffer.from(sha256(naive)).toString('hex'));
     const { dedupe: byNode } = await examine(
       with1,

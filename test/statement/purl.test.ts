@@ -150,6 +150,7 @@ describe('a purl', () => {
     ['no name', 'pkg:generic/acme/'],
     ['no type', 'pkg:acme'],
     ['a type that starts with a digit', 'pkg:7z/acme/x@1'],
+    ['a qualifier twice', 'pkg:oci/x@1?repository_url=a.example&Repository%5Furl=b.example'],
     ['nothing', ''],
     ['a maven purl without namespace', 'pkg:maven/x@1'],
     ['over 1024 characters', `pkg:generic/acme/${'x'.repeat(1024)}@1`],
