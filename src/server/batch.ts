@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { encodeBase64 } from '../encoding/base64.ts';
 import { DaybookError } from '../errors.ts';
-import { bodyType, checkBodyHead, tooLarge, type BodyLimit } from './body.ts';
+import { bodyType, checkBodyHead, inviteBody, tooLarge, type BodyLimit } from './body.ts';
 import { encodeCbor } from './cbor.ts';
 import {
   CborSequenceDecoder,
@@ -143,6 +143,7 @@ async function answerBatch(ctx: Exchange, service: Service): Promise<void> {
     );
   };
   await within(service.batches, 1, 'batches', async () => {
+    inviteBody(ctx.req, ctx.res);
     const inFlight: Promise<Outcome[]>[] = [];
     try {
       for await (const portion of portions(ctx.req, decoder, config.maxBatchEntries, limit)) {

@@ -1,7 +1,8 @@
 /** Request bodies: refused by their head where possible, read within a bound of bytes and of time. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DaybookError, type ErrorCode } from '../errors.ts';
 import { ByteCollector } from './byte-collector.ts';
+import type { Exchange } from './exchange.ts';
 
 export interface BodyLimit {
   readonly bytes: number;
@@ -47,12 +48,18 @@ export function tooLarge(
   return new DaybookError(code, `the body has ${length} bytes, want at most ${bytes}; ${remedy}`);
 }
 
+/** Tells a client that waits with its body (RFC 9110 section 10.1.1) to send it. */
+export function inviteBody(req: IncomingMessage, res: ServerResponse): void {
+  if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
+}
+
 /** Throws what `limit` says, `request-timeout`, or `bad-request` for a body that was cut off. */
 export function readBody(
-  req: IncomingMessage,
+  { req, res }: Exchange,
   limit: BodyLimit,
   timeoutMs: number,
 ): Promise<Uint8Array> {
+  inviteBody(req, res);
   return new Promise((resolve, reject) => {
     const body = new ByteCollector();
     const settle = (error?: DaybookError): void => {

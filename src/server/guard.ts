@@ -16,8 +16,8 @@ const plainPath = /^\/[\w./-]*$/;
 const authority = /^https?:\/\/[^/?#]*/i;
 
 export function guard(service: Service): Middleware<ExchangeState> {
-  const { config, requests } = service;
-  const { logger } = config;
+  const { inFlight } = service;
+  const { logger, maxRequests } = service.config;
   const idPrefix = randomBytes(6).toString('hex');
   let count = 0;
 
@@ -41,9 +41,17 @@ export function guard(service: Service): Middleware<ExchangeState> {
     ctx.state.path = path;
     ctx.state.search = search;
     if (service.stopping) res.shouldKeepAlive = false;
-    const taken = requests.take(1);
+    inFlight.add(res);
     try {
-      if (!taken) throw new DaybookError('overloaded', 'too many requests are in flight');
+      if (inFlight.size > maxRequests) {
+        throw new DaybookError(
+          'overloaded',
+          `${maxRequests} requests are in flight; try again in a second`,
+        );
+      }
+      if (req.headers.host === undefined && req.httpVersion === '1.1') {
+        throw new DaybookError('bad-request', 'an HTTP/1.1 request names its Host');
+      }
       if (!plainPath.test(path)) {
         throw new DaybookError(
           'not-found',
@@ -54,7 +62,7 @@ export function guard(service: Service): Middleware<ExchangeState> {
     } catch (error) {
       refuse(ctx, error);
     } finally {
-      if (taken) requests.give(1);
+      inFlight.delete(res);
     }
     ctx.respond = false;
     const { headers } = req;

@@ -11,10 +11,13 @@ export class PublicationClock {
 
   /** Follows the log until `signal` is aborted. */
   async follow(log: Log, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const { size } = log.published;
-      await log.included(leafIndex(size), signal).catch(() => undefined);
-      if (log.published.size > size) this.#lastAt = performance.now();
+    try {
+      for (;;) {
+        await log.included(leafIndex(log.published.size), signal);
+        this.#lastAt = performance.now();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
   }
 }

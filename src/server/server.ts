@@ -44,11 +44,15 @@ export function createServer(log: Log, given: Partial<ServerConfig> = {}): LogSe
     keepAliveTimeout: config.keepAliveTimeoutMs,
     connectionsCheckingInterval: 1000,
     noDelay: true,
+    // The guard refuses a missing host, with problem details.
+    requireHostHeader: false,
   });
   http.maxConnections = config.maxConnections;
   http.timeout = config.idleTimeoutMs;
   const handle = application(service).callback();
   http.on('request', (req, res) => void handle(req, res));
+  // The client is told to send its body only when the body is about to be read.
+  http.on('checkContinue', (req, res) => void handle(req, res));
   answerClientErrors(http);
 
   const following = new AbortController();
@@ -64,7 +68,7 @@ export function createServer(log: Log, given: Partial<ServerConfig> = {}): LogSe
         });
       }),
     async stop() {
-      service.stopping = true;
+      service.stop();
       following.abort();
       await closeServer(http, config.stopTimeoutMs);
     },

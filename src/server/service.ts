@@ -1,4 +1,5 @@
 /** What the handlers of one server share. */
+import type { ServerResponse } from 'node:http';
 import { DaybookError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { Budget } from './budget.ts';
@@ -8,19 +9,27 @@ import { PublicationClock } from './publication-clock.ts';
 export class Service {
   readonly log: Log;
   readonly config: ServerConfig;
-  readonly requests: Budget;
+  readonly inFlight = new Set<ServerResponse>();
   readonly entryBytes: Budget;
   readonly batches: Budget;
   readonly clock = new PublicationClock();
-  /** Set when the server stops: what is in flight is finished, nothing more is begun. */
-  stopping = false;
+  #stopping = false;
 
   constructor(log: Log, config: ServerConfig) {
     this.log = log;
     this.config = config;
-    this.requests = new Budget(config.maxRequests);
     this.entryBytes = new Budget(config.maxEntryBytes);
     this.batches = new Budget(config.maxBatches);
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** What is in flight is finished, and its connections with it; no more entries are taken. */
+  stop(): void {
+    this.#stopping = true;
+    for (const response of this.inFlight) response.shouldKeepAlive = false;
   }
 
   /** Throws `log-stopping` when no entries are taken: to be asked before a body is read. */

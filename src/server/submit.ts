@@ -42,7 +42,7 @@ async function submitBody(ctx: Exchange, service: Service): Promise<Sequenced> {
   const length = checkBodyHead(ctx.req, entryLimit);
   service.checkAccepting();
   return within(entryBytes, length + entryOverhead, 'bytes of entries', async () =>
-    log.submit(await readBody(ctx.req, entryLimit, config.bodyTimeoutMs)),
+    log.submit(await readBody(ctx, entryLimit, config.bodyTimeoutMs)),
   );
 }
 
