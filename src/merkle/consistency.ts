@@ -74,11 +74,11 @@ function pathToOldEnd(from: number, to: number): Path {
   if (treeSize(from) === 0) {
     throw new DaybookError(
       'consistency-invalid',
-      `from is 0: nothing is proven about ${to} leaves`,
+      `old size is 0: that proves nothing about ${to} leaves`,
     );
   }
   if (from > treeSize(to)) {
-    throw new DaybookError('consistency-invalid', `from ${from} is above to ${to}`);
+    throw new DaybookError('consistency-invalid', `old size ${from} is above new size ${to}`);
   }
   return walkDown(from - 1, to, (at) => at.to === from);
 }

@@ -19,7 +19,7 @@ export type ReadHashes = (nodes: readonly NodeId[]) => Promise<readonly Hash[]>;
  * The nodes that make up a subtree which RFC 6962's recursion visits, from left to right: one for
  * each 1 in its number of leaves, the largest first.
  */
-export function nodesOf({ from, to }: Subtree): NodeId[] {
+function nodesOf({ from, to }: Subtree): NodeId[] {
   let level = 0;
   let leaves = 1;
   while (leaves <= (to - from) / 2) {

@@ -20,7 +20,10 @@ export function wholeTree(size: number): Subtree {
   return { from: 0, to: size };
 }
 
-/** Walks from the root of a tree of `size` leaves towards leaf `index`, and stops where `isEnd` says so. */
+/**
+ * Walks from the root of a tree of `size` leaves towards leaf `index`, and stops where `isEnd` says
+ * so. At most 53 steps, whatever sizes a proof claims.
+ */
 export function walkDown(index: number, size: number, isEnd: (at: Subtree) => boolean): Path {
   const siblings: Subtree[] = [];
   let at = wholeTree(size);
@@ -34,7 +37,7 @@ export function walkDown(index: number, size: number, isEnd: (at: Subtree) => bo
   return { end: at, siblings: siblings.reverse() };
 }
 
-/** The largest power of two that is smaller than `count`, which is at least 2. */
+/** The largest power of two below `count`, which is at least 2; halving and doubling are exact. */
 function largestPowerBelow(count: number): number {
   let power = 1;
   while (power < count / 2) power *= 2;

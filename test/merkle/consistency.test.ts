@@ -59,9 +59,9 @@ describe('a consistency proof', () => {
   });
 
   test.each([
-    [0, 5, 'from is 0: nothing is proven about 5 leaves'],
-    [0, 0, 'from is 0: nothing is proven about 0 leaves'],
-    [6, 5, 'from 6 is above to 5'],
+    [0, 5, 'old size is 0: that proves nothing about 5 leaves'],
+    [0, 0, 'old size is 0: that proves nothing about 0 leaves'],
+    [6, 5, 'old size 6 is above new size 5'],
   ])('from %i to %i is not made', async (from, to, message) => {
     await expect(proveConsistency(from, to, tree.readHashes)).rejects.toThrow(message);
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GrowingTree } from '../../src/merkle/growing-tree.ts';
 import { type FullTile, type TileId, tileWidth, tilesOf } from '../../src/merkle/tile.ts';
-import { ReferenceTree, distinctLeaves } from './reference-tree.ts';
+import { ReferenceTree, distinctLeaves, fastHasher } from './reference-tree.ts';
 
 const tree = distinctLeaves(600);
 
@@ -12,13 +12,14 @@ async function load(
   size: number,
 ): Promise<{ loaded: GrowingTree; calls: (readonly TileId[])[] }> {
   const calls: (readonly TileId[])[] = [];
-  const loaded = await GrowingTree.load(size, {
-    fullTiles: async (tiles) => {
+  const stored = {
+    fullTiles: async (tiles: readonly TileId[]) => {
       calls.push(tiles);
       return tiles.map(({ level, index }) => reference.tile(level, index, 256));
     },
     tailLeaves: reference.leaves(size - (size % 256), size),
-  });
+  };
+  const loaded = await GrowingTree.load(size, stored, fastHasher);
   return { loaded, calls };
 }
 
@@ -50,7 +51,7 @@ describe('a growing tree', () => {
     const full = [...tilesOf(size)].filter(({ width }) => width === 256);
     fc.assert(
       fc.property(batches, (lengths) => {
-        const grown = GrowingTree.empty();
+        const grown = GrowingTree.empty(fastHasher);
         const filled: FullTile[] = [];
         for (const length of [...lengths, size]) {
           const start = grown.size;
