@@ -31,7 +31,7 @@ export interface ServerConfig {
   readonly tileCacheBytes: number;
 }
 
-export const defaultServerConfig: Omit<ServerConfig, 'logger'> = {
+const defaults: Omit<ServerConfig, 'logger'> = {
   includedTimeoutMs: 10_000,
   bodyTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
@@ -50,5 +50,5 @@ export const defaultServerConfig: Omit<ServerConfig, 'logger'> = {
 };
 
 export function serverConfig(given: Partial<ServerConfig>): ServerConfig {
-  return { ...defaultServerConfig, ...given, logger: given.logger ?? pino() };
+  return { ...defaults, ...given, logger: given.logger ?? pino() };
 }

@@ -1,2 +1,2 @@
 export { createServer, type LogServer } from './server.ts';
-export { defaultServerConfig, type ServerConfig } from './config.ts';
+export type { ServerConfig } from './config.ts';

@@ -27,8 +27,9 @@ function render({ log }: Service): string {
   const { note, size } = log.published;
   const { mode, issuers } = log.admission;
   const origin = escapeHtml(log.origin);
+  const active = [...issuers.values()].filter(({ revoked }) => !revoked);
   const admitted =
-    mode === 'open' ? 'anyone' : `${issuers.size} registered <a href="/admission">issuers</a>`;
+    mode === 'open' ? 'anyone' : `${active.length} registered <a href="/admission">issuers</a>`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

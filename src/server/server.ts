@@ -63,7 +63,9 @@ export function createServer(log: Log, given: Partial<ServerConfig> = {}): LogSe
         http.once('error', reject);
         http.listen(port, host, () => {
           http.off('error', reject);
-          void service.clock.follow(log, following.signal);
+          service.clock.follow(log, following.signal).catch((err: unknown) => {
+            config.logger.error({ err }, 'the age of checkpoints is no longer known');
+          });
           resolve(http.address() as AddressInfo);
         });
       }),

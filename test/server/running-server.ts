@@ -28,7 +28,7 @@ export async function startServer(
   return { log, server, directory, port, url: `http://127.0.0.1:${port}` };
 }
 
-export const entryType = 'application/octet-stream';
+const entryType = 'application/octet-stream';
 
 export function postEntry(
   { url }: RunningServer,
