@@ -91,8 +91,17 @@ function welcome(log: Log, url: string, directory: string, config: ServeConfig):
     `  data        ${directory}`,
     `  public key  ${log.vkeys.join(' ')}`,
     `  admission   ${log.admission.mode}`,
+    ...(size === 1 ? newKeys(directory) : []),
     ...nextStep(log, url, config),
   );
+}
+
+function newKeys(directory: string): string[] {
+  const { logKey, registrarKey } = dataFiles(directory);
+  return [
+    `  log key     ${logKey} (signs checkpoints; keep a copy)`,
+    `  registrar   ${registrarKey} (admits issuers; keep a copy, best on another machine)`,
+  ];
 }
 
 function nextStep({ admission }: Log, url: string, { data }: ServeConfig): string[] {

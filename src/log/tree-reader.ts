@@ -31,12 +31,12 @@ export interface TreeReaderOptions {
   readonly recentTile: (level: number, index: number) => Uint8Array | undefined;
 }
 
-/** Full tiles kept with the nodes inside them, about 16 KiB each: 64 MiB, all of a tree of a million leaves. */
-const CACHED_TILES = 4096;
+/** Tiles kept with the nodes inside them, at most 16 KiB each: 80 MiB, all of a tree of a million leaves. */
+const CACHED_TILES = 5120;
 
 export class TreeReader {
   readonly #options: TreeReaderOptions;
-  readonly #fullTiles = new LRUCache<string, TileTree>({ max: CACHED_TILES });
+  readonly #trees = new LRUCache<string, TileTree>({ max: CACHED_TILES });
 
   constructor(options: TreeReaderOptions) {
     this.#options = options;
@@ -109,29 +109,25 @@ export class TreeReader {
   }
 
   async #readTiles(tiles: readonly Tile[]): Promise<TileTree[]> {
-    const { store, hasher } = this.#options;
-    const known = tiles.map((tile) => this.#recent(tile) ?? this.#fullTiles.get(tileKey(tile)));
+    const known = tiles.map((tile) => this.#trees.get(tilePath(tile)) ?? this.#recent(tile));
     const missing = tiles.filter((_, i) => known[i] === undefined);
-    const read = missing.length === 0 ? [] : await store.readTiles(missing);
+    const read = missing.length === 0 ? [] : await this.#options.store.readTiles(missing);
     let next = 0;
-    return tiles.map((tile, i) => {
-      const tree = known[i] ?? this.#keep(tile, read[next++] as Uint8Array);
-      if (tree.width === tile.width) return tree;
-      return new TileTree(tree.hashes.subarray(0, tile.width * HASH_BYTES), hasher);
-    });
+    return tiles.map((tile, i) => known[i] ?? this.#keep(tile, read[next++] as Uint8Array));
   }
 
-  /** The tile as it stands where the store does not have it yet. */
+  /** The tile from where the store does not have it yet. */
   #recent(tile: Tile): TileTree | undefined {
-    const { store, hasher, recentTile } = this.#options;
+    const { store, recentTile } = this.#options;
     if (tileWidth(tile.level, tile.index, store.state.size) === TILE_WIDTH) return undefined;
     const hashes = recentTile(tile.level, tile.index);
-    return hashes && new TileTree(hashes, hasher);
+    return hashes && this.#keep(tile, hashes);
   }
 
+  /** `hashes` may be more than the tile has: those of the full tile that it became. */
   #keep(tile: Tile, hashes: Uint8Array): TileTree {
-    const tree = new TileTree(hashes, this.#options.hasher);
-    this.#fullTiles.set(tileKey(tile), tree);
+    const tree = new TileTree(hashes.subarray(0, tile.width * HASH_BYTES), this.#options.hasher);
+    this.#trees.set(tilePath(tile), tree);
     return tree;
   }
 
@@ -161,8 +157,4 @@ export class TreeReader {
       throw new DaybookError('not-found', `size ${size} is above the published size ${published}`);
     }
   }
-}
-
-function tileKey({ level, index }: Tile): string {
-  return `${level}/${index}`;
 }
