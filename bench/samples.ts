@@ -33,7 +33,10 @@ export async function signedRelease(issuer: Signer, serial: number): Promise<Uin
     purl: `pkg:generic/acme/scanner@1.0.${serial}`,
     subjects: [
       { name: `scanner-1.0.${serial}-linux-amd64.tar.gz`, sha256: digest },
-      { name: `scanner-1.0.${serial}-windows-amd64.zip`, sha256: randomFillSync(new Uint8Array(32)) },
+      {
+        name: `scanner-1.0.${serial}-windows-amd64.zip`,
+        sha256: randomFillSync(new Uint8Array(32)),
+      },
     ],
     kind: 'build',
     source: 'git+https://git.acme.example/scanner@0123456789abcdef0123456789abcdef01234567',
