@@ -37,6 +37,7 @@ const MAX_BACKOFF_MS = 10_000;
 /** A log that wants a longer pause than this is reported instead of waited for. */
 const MAX_RETRY_AFTER_MS = 60_000;
 const MAX_PROBLEM_BYTES = 64 * 1024;
+const MAX_DETAIL = 2000;
 
 export class Http {
   readonly base: URL;
@@ -101,7 +102,7 @@ export class Http {
 }
 
 /** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted before. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const aborted = (): void => {
@@ -137,29 +138,34 @@ class Failure {
 }
 
 function refused(response: Response, body: Uint8Array, what: string): Failure {
-  const { code, detail } = problem(body, response.status);
-  const error = new DaybookError(code, `${what} answered ${response.status}: ${detail}`);
+  const error = errorOf(
+    parsed(body),
+    `${what} answered ${response.status}`,
+    codeOf(response.status),
+  );
   const waitMs = retryAfter(response.headers);
   const retry = transient.has(response.status) && (waitMs ?? 0) <= MAX_RETRY_AFTER_MS;
   return new Failure(error, retry, waitMs);
 }
 
-/** What the log says is the problem; its code is believed only when it is one of ours. */
-function problem(body: Uint8Array, status: number): { code: ErrorCode; detail: string } {
-  const fallback = { code: codeOf(status), detail: 'no reason given' };
+function parsed(body: Uint8Array): unknown {
   try {
-    const parsed = JSON.parse(decodeUtf8(body)) as { code?: unknown; detail?: unknown } | null;
-    const { code, detail } = parsed ?? {};
-    return {
-      code:
-        typeof code === 'string' && Object.hasOwn(errorKinds, code)
-          ? (code as ErrorCode)
-          : fallback.code,
-      detail: typeof detail === 'string' ? detail.slice(0, 2000) : fallback.detail,
-    };
+    return JSON.parse(decodeUtf8(body));
   } catch {
-    return fallback;
+    return undefined;
   }
+}
+
+/** The error of problem details (RFC 9457); their code is believed only when it is one of ours. */
+export function errorOf(
+  problem: unknown,
+  what: string,
+  fallback: ErrorCode = 'network',
+): DaybookError {
+  const { code, detail } = (problem ?? {}) as { code?: unknown; detail?: unknown };
+  const known = typeof code === 'string' && Object.hasOwn(errorKinds, code);
+  const reason = typeof detail === 'string' ? detail.slice(0, MAX_DETAIL) : 'no reason given';
+  return new DaybookError(known ? (code as ErrorCode) : fallback, `${what}: ${reason}`);
 }
 
 function codeOf(status: number): ErrorCode {

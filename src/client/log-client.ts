@@ -9,13 +9,14 @@ import type { ReadHashes } from '../merkle/node.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { MAX_NOTE_BYTES } from '../note/note.ts';
-import { formatTlogProof } from '../proof/tlog-proof.ts';
+import { formatTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
+import { sendBatch } from './batch.ts';
 import { Http, pause, type HttpOptions } from './http.ts';
-import { submitEntry, type Submitted } from './submit.ts';
+import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
 import { VerifiedTiles } from './verified-tiles.ts';
 
@@ -141,11 +142,8 @@ export class LogClient {
 
   /** The `.tlog-proof` file of an entry, made from tiles: also from a log or mirror that only serves files. */
   async proof(index: number, head: TrustedHead): Promise<Uint8Array> {
-    const [extra, hashes] = await Promise.all([
-      this.entry(index, head),
-      this.inclusion(index, head),
-    ]);
-    return utf8(formatTlogProof({ extra, index: leafIndex(index), hashes, checkpoint: head.note }));
+    const entry = await this.entry(index, head);
+    return utf8(formatTlogProof(await this.#proofOf(leafIndex(index), entry, head)));
   }
 
   /**
@@ -154,6 +152,55 @@ export class LogClient {
    */
   async submit(entry: Uint8Array, signal?: AbortSignal): Promise<Submitted> {
     return submitEntry(this.#http, this.#heads, entry, signal);
+  }
+
+  /**
+   * Logs many entries in few requests, and proves each from tiles of a checkpoint that covers them
+   * all. In the place of an entry that was refused there is the error. Safe to repeat, as `submit`.
+   */
+  async submitBatch(
+    entries: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<(Submitted | DaybookError)[]> {
+    const outcomes = await sendBatch(this.#http, entries, signal);
+    const indexes = outcomes.flatMap((outcome) => ('index' in outcome ? [outcome.index] : []));
+    const head = await this.#headCovering(
+      indexes.reduce((a, b) => Math.max(a, b), -1),
+      signal,
+    );
+    const bundles = new Map<number, Promise<Uint8Array[]>>();
+    const submitted: (Submitted | DaybookError)[] = [];
+    for (const [i, outcome] of outcomes.entries()) {
+      if (outcome instanceof DaybookError) {
+        submitted.push(outcome);
+        continue;
+      }
+      const { index, duplicate } = outcome;
+      const number = Math.floor(index / TILE_WIDTH);
+      const bundle = bundles.get(number) ?? this.#tiles.entries(head, number);
+      bundles.set(number, bundle);
+      const logged = (await bundle)[index % TILE_WIDTH] as Uint8Array;
+      const proof = await this.#proofOf(index, logged, head);
+      submitted.push(acceptAnswer(entries[i] as Uint8Array, proof, head, duplicate));
+    }
+    return submitted;
+  }
+
+  /** The newest checkpoint, once it covers entry `index`. */
+  async #headCovering(index: number, signal?: AbortSignal): Promise<TrustedHead> {
+    for (let poll = 0; poll < MAX_POLLS; poll++) {
+      const head = await this.checkpoint(signal);
+      if (head.size > index) return head;
+      await pause(POLL_MS, signal);
+    }
+    throw new DaybookError(
+      'overloaded',
+      `no checkpoint covers entry ${index} yet; the entries are in the log: submit them again later to get their proofs`,
+    );
+  }
+
+  async #proofOf(index: LeafIndex, extra: Uint8Array, head: TrustedHead): Promise<TlogProof> {
+    return { extra, index, hashes: await this.inclusion(index, head), checkpoint: head.note };
   }
 
   #reader(head: TrustedHead): ReadHashes {

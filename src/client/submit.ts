@@ -4,7 +4,7 @@ import type { LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { rfc6962, type Hash } from '../merkle/hash.ts';
 import { verifyInclusion } from '../merkle/inclusion.ts';
-import { parseTlogProof } from '../proof/tlog-proof.ts';
+import { formatTlogProof, parseTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
 import { parseEnvelope, type Envelope } from '../statement/dsse.ts';
 import { pause, retryAfter, type Answer, type Http } from './http.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
@@ -24,9 +24,9 @@ export interface Submitted {
 
 export const envelopeMediaType = 'application/vnd.dsse.envelope.v1+json';
 const MAX_PROOF_BYTES = 2 * 1024 * 1024;
-const POLL_MS = 500;
+export const POLL_MS = 500;
 /** How long an entry that was sequenced may take to be covered by a published checkpoint. */
-const MAX_POLLS = 240;
+export const MAX_POLLS = 240;
 
 /**
  * Sends one entry and waits until a checkpoint that is published covers it. Sending it again is safe
@@ -46,34 +46,37 @@ export async function submitEntry(
     maxBytes: MAX_PROOF_BYTES,
     signal,
   });
-  const { proof, duplicate } = jsonObject(answer.body, http.base);
+  const { proof: text, duplicate } = jsonObject(answer.body, http.base);
   const bytes =
-    answer.status === 202 ? await pollProof(http, answer, signal) : proofText(proof, http.base);
-  const submitted = await checkSubmitted(heads, entry, bytes);
-  return { ...submitted, duplicate: submitted.duplicate || duplicate === true };
+    answer.status === 202 ? await pollProof(http, answer, signal) : proofText(text, http.base);
+  const proof = parseTlogProof(bytes);
+  const head = await heads.observed(proof.checkpoint);
+  return acceptAnswer(entry, proof, head, duplicate === true);
 }
 
-/** Throws unless `proof` shows that the log that `heads` follows holds `entry`, or its statement as signed before. */
-export async function checkSubmitted(
-  heads: HeadKeeper,
-  entry: Uint8Array,
-  proof: Uint8Array,
-): Promise<Submitted> {
-  const { extra: logged, index, hashes, checkpoint } = parseTlogProof(proof);
-  if (logged === undefined) {
+/**
+ * Throws unless `proof` shows that the log of `head` holds the entry that was sent, or its statement
+ * as it was signed and logged before.
+ */
+export function acceptAnswer(
+  sent: Uint8Array,
+  proof: TlogProof,
+  head: TrustedHead,
+  duplicate: boolean,
+): Submitted {
+  const { extra: entry, index, hashes } = proof;
+  if (entry === undefined) {
     throw new DaybookError('bad-proof', `the log's proof for index ${index} holds no entry`);
   }
-  const head = await heads.observed(checkpoint);
-  const leafHash = rfc6962.leaf(logged);
+  const leafHash = rfc6962.leaf(entry);
   verifyInclusion({ index, size: head.size, leafHash, proof: hashes, root: head.root });
-  const duplicate = !equalBytes(logged, entry);
-  if (duplicate && !sameStatement(logged, entry)) {
+  if (!equalBytes(entry, sent) && !sameStatement(entry, sent)) {
     throw new DaybookError(
       'inclusion-invalid',
       `the log answered with entry ${index}, which is not the statement that was sent`,
     );
   }
-  return { index, leafHash, duplicate, entry: logged, proof, head };
+  return { index, leafHash, duplicate, entry, proof: utf8(formatTlogProof(proof)), head };
 }
 
 /** The log answered 202: the entry has its index, and the proof comes with a later checkpoint. */
@@ -110,7 +113,7 @@ function proofText(proof: unknown, base: URL): Uint8Array {
 }
 
 /** A JSON object of the log's; its members are checked by whoever uses them. */
-export function jsonObject(body: Uint8Array, base: URL): Record<string, unknown> {
+function jsonObject(body: Uint8Array, base: URL): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(decodeUtf8(body));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;

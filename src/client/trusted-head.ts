@@ -83,50 +83,46 @@ export class HeadKeeper {
     if (trusted.origin !== head.origin) {
       throw forked(trusted, head, `it now calls itself ${head.origin}, before ${trusted.origin}`);
     }
-    if (head.size < trusted.size) {
-      if (!mayBeOlder) throw forked(trusted, head, 'it went back');
-      await this.#connect(head, trusted, trusted, head);
-    } else {
-      await this.#connect(trusted, head, trusted, head);
-      if (head.size > trusted.size) await this.#state.save(head.note);
+    if (head.size < trusted.size && !mayBeOlder) throw forked(trusted, head, 'it went back');
+    const [from, to] = head.size < trusted.size ? [head, trusted] : [trusted, head];
+    const tiles = to === trusted ? this.#tiles : this.#tiles.separate();
+    try {
+      await proveContinues(from, to, tiles);
+    } catch (error) {
+      if (!(error instanceof DaybookError)) throw error;
+      if (error.code === 'consistency-invalid') throw forked(trusted, head, error.message);
+      throw error.code === 'not-found' ? unproven(trusted, head, error) : error;
+    }
+    if (to === head && from.size < to.size) {
+      this.#tiles.adopt(tiles);
+      await this.#state.save(head.note);
     }
     return head;
-  }
-
-  /** Proves from tiles of `to`, which are kept only when it is no fork, that it continues `from`. */
-  async #connect(
-    from: TrustedHead,
-    to: TrustedHead,
-    trusted: TrustedHead,
-    offered: TrustedHead,
-  ): Promise<void> {
-    if (from.size === to.size) {
-      if (!equalBytes(from.root, to.root)) throw forked(trusted, offered, 'the roots differ');
-      return;
-    }
-    if (from.size === 0) return;
-    const tiles = to === trusted ? this.#tiles : this.#tiles.separate();
-    const read = tileHashReader(to.size, (wanted) => tiles.read(to, wanted));
-    try {
-      const proof = await proveConsistency(from.size, to.size, read);
-      verifyConsistency({
-        from: from.size,
-        to: to.size,
-        fromRoot: from.root,
-        toRoot: to.root,
-        proof,
-      });
-    } catch (error) {
-      if (!(error instanceof DaybookError) || error.code !== 'consistency-invalid') throw error;
-      throw forked(trusted, offered, error.message);
-    }
-    if (tiles !== this.#tiles) this.#tiles.adopt(tiles);
   }
 
   async #trusted(): Promise<TrustedHead | undefined> {
     const note = await this.#state.load();
     return note && { ...parseCheckpoint(parseNote(note).text), note };
   }
+}
+
+/** Throws `consistency-invalid` unless `tiles` of the later tree show that it continues the earlier one. */
+async function proveContinues(
+  from: TrustedTree,
+  to: TrustedTree,
+  tiles: VerifiedTiles,
+): Promise<void> {
+  if (from.size === to.size && !equalBytes(from.root, to.root)) {
+    throw new DaybookError(
+      'consistency-invalid',
+      'two trees of the same size have different roots',
+    );
+  }
+  if (from.size === 0 || from.size === to.size) return;
+  const read = tileHashReader(to.size, (wanted) => tiles.read(to, wanted));
+  const proof = await proveConsistency(from.size, to.size, read);
+  const [fromRoot, toRoot] = [from.root, to.root];
+  verifyConsistency({ from: from.size, to: to.size, fromRoot, toRoot, proof });
 }
 
 /** A state that lasts as long as the client. */
@@ -146,6 +142,14 @@ function forked(trusted: TrustedHead, offered: TrustedHead, problem: string): Da
     'log-forked',
     `the log ${offered.origin} is not to be trusted: ${problem} (trusted before: ${shown(trusted)}; now: ${shown(offered)}). Keep both signed checkpoints as evidence`,
     { cause: evidence },
+  );
+}
+
+function unproven(trusted: TrustedHead, offered: TrustedHead, cause: DaybookError): DaybookError {
+  return new DaybookError(
+    'consistency-invalid',
+    `the log ${offered.origin} does not show that its checkpoint (${shown(offered)}) and the one trusted before (${shown(trusted)}) belong together: ${cause.message}`,
+    { cause },
   );
 }
 

@@ -8,7 +8,6 @@ import { encodeBundle } from '../../src/merkle/bundle.ts';
 import { rfc6962, type Hash } from '../../src/merkle/hash.ts';
 import { proveInclusion } from '../../src/merkle/inclusion.ts';
 import type { ReadHashes } from '../../src/merkle/node.ts';
-import { rootOfLeaves } from '../../src/merkle/root.ts';
 import { parseTilePath } from '../../src/merkle/tile.ts';
 import { formatCheckpoint } from '../../src/note/checkpoint.ts';
 import { formatNote } from '../../src/note/note.ts';
@@ -61,7 +60,7 @@ export class MemoryLog {
   }
 
   root(size: number): Hash {
-    return rootOfLeaves(this.entries.slice(0, size).map((entry) => rfc6962.leaf(entry)));
+    return size === 0 ? rfc6962.emptyRoot : this.#mth(0, size);
   }
 
   async note(
@@ -139,6 +138,13 @@ export class MemoryLog {
     if ((index * 256 + width) * 256 ** level > this.entries.length) return undefined;
     const hashes = Array.from({ length: width }, (_, i) => this.#node(8 * level, index * 256 + i));
     return Buffer.concat(hashes);
+  }
+
+  #mth(from: number, to: number): Hash {
+    const level = Math.floor(Math.log2(to - from));
+    const split = from + 2 ** level;
+    const left = this.#node(level, from / 2 ** level);
+    return split === to ? left : rfc6962.node(left, this.#mth(split, to));
   }
 
   #node(level: number, index: number): Hash {
