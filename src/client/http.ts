@@ -55,6 +55,10 @@ export class Http {
     };
   }
 
+  get backoffMs(): number {
+    return this.#options.backoffMs;
+  }
+
   /**
    * Answer of `path` under the base URL, 2xx only. Throws the code of the problem details that the
    * log answered with, or one by the status; `network` when the log could not be reached.
@@ -75,6 +79,8 @@ export class Http {
     try {
       const response = await this.#options.fetch(url, {
         method: call.method ?? 'GET',
+        // Tiles are cached here, verified; a checkpoint must be new.
+        cache: 'no-store',
         headers: {
           accept: call.accept ?? '*/*',
           ...(call.contentType !== undefined && { 'content-type': call.contentType }),

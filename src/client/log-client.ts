@@ -41,6 +41,8 @@ export interface LoggedEntry {
 
 /** Bundles that are fetched while an earlier one is being read. */
 const READ_AHEAD = 4;
+/** Pauses of a first retry that an old checkpoint in a cache may need to be forgotten. */
+const STALE_PAUSES = 4;
 
 export class LogClient {
   readonly #http: Http;
@@ -65,18 +67,15 @@ export class LogClient {
    * `log-forked` for a log that went back or forked.
    */
   async checkpoint(signal?: AbortSignal): Promise<TrustedHead> {
-    const accept = 'text/plain';
-    const { body } = await this.#http.call('checkpoint', {
-      accept,
-      maxBytes: MAX_NOTE_BYTES,
-      signal,
-    });
-    return this.#heads.newest(body);
+    const call = { accept: 'text/plain', maxBytes: MAX_NOTE_BYTES, signal };
+    const fetchNote = async (): Promise<Uint8Array> =>
+      (await this.#http.call('checkpoint', call)).body;
+    return this.#heads.newest(fetchNote, STALE_PAUSES * this.#http.backoffMs);
   }
 
   /** The proof that entry `index` is in the tree of `head`, computed from verified tiles. */
   async inclusion(index: number, head: TrustedHead): Promise<Hash[]> {
-    return proveInclusion(index, head.size, this.#reader(head));
+    return [...(await proveInclusion(index, head.size, this.#reader(head))).proof];
   }
 
   /** The proof that the tree of `head` continues the log's first `from` entries. */

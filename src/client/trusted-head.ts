@@ -13,6 +13,7 @@ import { parseCheckpoint } from '../note/checkpoint.ts';
 import { parseNote } from '../note/note.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { checkCheckpoint, type TrustPolicy } from '../verify/policy.ts';
+import { pause } from './http.ts';
 import type { TrustedTree, VerifiedTiles } from './verified-tiles.ts';
 
 /** Where the last trusted checkpoint is kept between runs: note bytes, verbatim. */
@@ -36,12 +37,15 @@ export interface ForkEvidence {
   readonly offered: Uint8Array;
 }
 
+/** How often an older checkpoint than the last one is excused by caches. */
+const STALE_TRIES = 4;
+
 export class HeadKeeper {
   readonly #policy: TrustPolicy;
   readonly #verifier: SignatureVerifier;
   readonly #state: HeadState;
   readonly #tiles: VerifiedTiles;
-  /** Heads are compared one after the other, so that each is held against the newest. */
+  /** Heads are fetched and compared one after the other: one that overtook another is no log that went back. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -56,26 +60,42 @@ export class HeadKeeper {
     this.#tiles = tiles;
   }
 
-  /** The log's newest checkpoint: throws `log-forked` when it is older than the last one trusted. */
-  newest(note: Uint8Array): Promise<TrustedHead> {
-    return this.#compare(note, false);
+  /**
+   * The checkpoint that `fetchNote` gets, as the log's newest. An older one than was trusted before
+   * may come from a cache on the way, so it is asked for again a few times; a log that keeps it up
+   * went back: throws `log-forked`.
+   */
+  newest(fetchNote: () => Promise<Uint8Array>, pauseMs: number): Promise<TrustedHead> {
+    return this.#inTurn(async () => {
+      for (let attempt = 1; ; attempt++) {
+        const head = await this.#open(await fetchNote());
+        const trusted = await this.#trusted();
+        if (trusted === undefined || head.size >= trusted.size) return this.#accept(head, trusted);
+        if (attempt === STALE_TRIES) throw forked(trusted, head, 'it went back');
+        await pause(pauseMs);
+      }
+    });
   }
 
   /** A checkpoint that came with a proof and may be older; it must still belong to the same log. */
-  observed(note: Uint8Array): Promise<TrustedHead> {
-    return this.#compare(note, true);
+  async observed(note: Uint8Array): Promise<TrustedHead> {
+    const head = await this.#open(note);
+    return this.#inTurn(async () => this.#accept(head, await this.#trusted()));
   }
 
-  async #compare(note: Uint8Array, mayBeOlder: boolean): Promise<TrustedHead> {
-    const { checkpoint } = await checkCheckpoint(note, this.#policy, this.#verifier);
-    const head: TrustedHead = { ...checkpoint, note };
-    const turn = this.#turn.then(() => this.#advance(head, mayBeOlder));
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run);
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  async #advance(head: TrustedHead, mayBeOlder: boolean): Promise<TrustedHead> {
-    const trusted = await this.#trusted();
+  async #open(note: Uint8Array): Promise<TrustedHead> {
+    const { checkpoint } = await checkCheckpoint(note, this.#policy, this.#verifier);
+    return { ...checkpoint, note };
+  }
+
+  /** Throws unless `head` and what was trusted belong to one log; remembers the newer of the two. */
+  async #accept(head: TrustedHead, trusted: TrustedHead | undefined): Promise<TrustedHead> {
     if (trusted === undefined) {
       await this.#state.save(head.note);
       return head;
@@ -83,7 +103,6 @@ export class HeadKeeper {
     if (trusted.origin !== head.origin) {
       throw forked(trusted, head, `it now calls itself ${head.origin}, before ${trusted.origin}`);
     }
-    if (head.size < trusted.size && !mayBeOlder) throw forked(trusted, head, 'it went back');
     const [from, to] = head.size < trusted.size ? [head, trusted] : [trusted, head];
     const tiles = to === trusted ? this.#tiles : this.#tiles.separate();
     try {

@@ -137,6 +137,30 @@ describe('an honest log', () => {
     await client.inclusion(199, head);
   });
 
+  test('may stand behind a cache that is a little late', async () => {
+    const log = await MemoryLog.create(numbered(300));
+    const client = clientOf(log);
+    await client.checkpoint();
+    let late = 2;
+    log.intercept = async (path) =>
+      path === 'checkpoint' && late-- > 0 ? answer(await log.note(299)) : undefined;
+    expect(await client.checkpoint()).toMatchObject({ size: 300 });
+  });
+
+  test('is not taken for one that went back when answers overtake each other', async () => {
+    const log = await MemoryLog.create(numbered(1));
+    const client = clientOf(log);
+    let delay = 20;
+    log.intercept = async (path) => {
+      if (path !== 'checkpoint') return undefined;
+      const note = answer(await log.note(log.entries.push(utf8(`entry after ${delay}`))));
+      await new Promise((resolve) => setTimeout(resolve, (delay -= 5)));
+      return note;
+    };
+    const heads = await Promise.all([1, 2, 3, 4].map(() => client.checkpoint()));
+    expect(heads.map(({ size }) => size)).toEqual([2, 3, 4, 5]);
+  });
+
   test('is known under the origin that it had before', async () => {
     const { client, serve } = switching(await MemoryLog.create(numbered(3)));
     await client.checkpoint();

@@ -78,7 +78,7 @@ export class MemoryLog {
   }
 
   async proof(index: number, size = this.size, checkpoint?: Uint8Array): Promise<Uint8Array> {
-    const hashes = await proveInclusion(index, size, this.read);
+    const { proof: hashes } = await proveInclusion(index, size, this.read);
     return utf8(
       formatTlogProof({
         extra: this.entries[index]!,
