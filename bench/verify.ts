@@ -8,7 +8,7 @@ import { leafIndex, treeSize } from '../src/encoding/integer.ts';
 import { createKeyFile } from '../src/keys/key-file.ts';
 import { nodeVerifier } from '../src/keys/node-verifier.ts';
 import { rfc6962, type Hash } from '../src/merkle/hash.ts';
-import { proveInclusion, rootFromInclusion } from '../src/merkle/inclusion.ts';
+import { proveInclusion } from '../src/merkle/inclusion.ts';
 import type { NodeId } from '../src/merkle/node.ts';
 import { formatCheckpoint } from '../src/note/checkpoint.ts';
 import { formatNote } from '../src/note/note.ts';
@@ -106,8 +106,7 @@ async function provenRelease(
   const entry = formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [issuerKey]));
   const leafHash = rfc6962.leaf(entry);
   const index = 654_321;
-  const hashes = await proveInclusion(index, LEAVES, lonelyLeaf(index, leafHash));
-  const root = rootFromInclusion({ index, size: LEAVES, leafHash, proof: hashes });
+  const { proof: hashes, root } = await proveInclusion(index, LEAVES, lonelyLeaf(index, leafHash));
 
   const log = await noteSigner('log.acme.example', 0x01);
   const witnesses = await Promise.all(

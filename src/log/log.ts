@@ -4,13 +4,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DaybookError } from '../errors.ts';
-import { utf8 } from '../encoding/bytes.ts';
+import { equalBytes, utf8 } from '../encoding/bytes.ts';
 import { treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
 import { nodeSha256, nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { Hash } from '../merkle/hash.ts';
-import { verifyInclusion } from '../merkle/inclusion.ts';
+import type { Inclusion } from '../merkle/inclusion.ts';
 import type { Tile } from '../merkle/tile.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
 import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
@@ -18,7 +18,6 @@ import { admissionDigest } from './genesis.ts';
 import { InclusionWaiters, type Published } from './publisher.ts';
 import { openRunning, type Running } from './running.ts';
 import type { Assigned, SequencerLimits, Submission } from './sequencer.ts';
-import type { InclusionProof } from './tree-reader.ts';
 
 export interface LogOptions {
   /** Holds all that the log keeps; made when it is missing. */
@@ -149,17 +148,23 @@ export class Log {
   /** A ready `.tlog-proof` that carries the entry in `extra`, under the published checkpoint. */
   async entryProof(index: LeafIndex): Promise<Uint8Array> {
     const { published } = this;
-    const [entry, { hashes }] = await Promise.all([
+    const [entry, { leafHash, proof }] = await Promise.all([
       this.entry(index),
       this.inclusion(index, published.size),
     ]);
-    const { size, root, note } = published;
-    verifyInclusion({ index, size, leafHash: hasher.leaf(entry), proof: hashes, root }, hasher);
-    return utf8(formatTlogProof({ extra: entry, index, hashes, checkpoint: note }));
+    if (!equalBytes(hasher.leaf(entry), leafHash)) {
+      throw new DaybookError(
+        'store-corrupt',
+        `entry ${index} is not what the tree says: stop the log and run \`daybook fsck\``,
+      );
+    }
+    return utf8(
+      formatTlogProof({ extra: entry, index, hashes: proof, checkpoint: published.note }),
+    );
   }
 
   /** An inclusion proof at `size`, by default the published one. Throws `not-found`. */
-  inclusion(index: LeafIndex, size: TreeSize = this.published.size): Promise<InclusionProof> {
+  inclusion(index: LeafIndex, size: TreeSize = this.published.size): Promise<Inclusion> {
     return this.#running.reader.inclusion(index, size);
   }
 

@@ -4,24 +4,17 @@
  */
 import { LRUCache } from 'lru-cache';
 import { DaybookError } from '../errors.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import type { LeafIndex, TreeSize } from '../encoding/integer.ts';
 import { proveConsistency } from '../merkle/consistency.ts';
 import { HASH_BYTES, type Hash, type TreeHasher } from '../merkle/hash.ts';
-import { proveInclusion, verifyInclusion } from '../merkle/inclusion.ts';
+import { proveInclusion, type Inclusion } from '../merkle/inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { TILE_WIDTH, tilePath, tileWidth, type Tile } from '../merkle/tile.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TileTree } from '../merkle/tile-tree.ts';
 import type { Store } from '../store/store.ts';
 import type { Published } from './publisher.ts';
-
-export interface InclusionProof {
-  readonly index: LeafIndex;
-  readonly size: TreeSize;
-  readonly leafHash: Hash;
-  /** The leaf's sibling first. */
-  readonly hashes: readonly Hash[];
-}
 
 export interface TreeReaderOptions {
   readonly store: Store;
@@ -62,32 +55,21 @@ export class TreeReader {
   }
 
   /** The proof at `size`, by default the published one; at that one it was verified against the published root. */
-  async inclusion(index: LeafIndex, size?: TreeSize): Promise<InclusionProof> {
-    const at = size ?? this.#options.published().size;
+  async inclusion(index: LeafIndex, size?: TreeSize): Promise<Inclusion> {
+    const published = this.#options.published();
+    const at = size ?? published.size;
     this.#checkSize(at);
     if (index >= at) {
       throw new DaybookError('not-found', `entry ${index} is not in the tree of size ${at}`);
     }
-    const read = this.hashReader(at);
-    let leafHash: Hash | undefined;
-    const hashes = await proveInclusion(
-      index,
-      at,
-      async (nodes) => {
-        const found = await read(nodes);
-        leafHash = found[nodes.findIndex((node) => node.level === 0 && node.index === index)];
-        return found;
-      },
-      this.#options.hasher,
-    );
-    const { size: publishedSize, root } = this.#options.published();
-    if (at === publishedSize) {
-      verifyInclusion(
-        { index, size: at, leafHash: leafHash as Hash, proof: hashes, root },
-        this.#options.hasher,
+    const inclusion = await proveInclusion(index, at, this.#hashReader(at), this.#options.hasher);
+    if (at === published.size && !equalBytes(inclusion.root, published.root)) {
+      throw new DaybookError(
+        'store-corrupt',
+        `the tiles do not lead to the published root at size ${at}: stop the log and run \`daybook fsck\``,
       );
     }
-    return { index, size: at, leafHash: leafHash as Hash, hashes };
+    return inclusion;
   }
 
   /** The consistency proof between two published sizes; 0 < from. */
@@ -100,11 +82,10 @@ export class TreeReader {
         `a consistency proof goes from a size of 1 to ${end} to size ${end}, not from ${from}`,
       );
     }
-    return proveConsistency(from, end, this.hashReader(end), this.#options.hasher);
+    return proveConsistency(from, end, this.#hashReader(end), this.#options.hasher);
   }
 
-  /** The nodes of the tree of `size` leaves, which must be durable. */
-  hashReader(size: TreeSize): ReadHashes {
+  #hashReader(size: TreeSize): ReadHashes {
     return tileHashReader(size, (tiles) => this.#readTiles(tiles), this.#options.hasher);
   }
 

@@ -16,29 +16,33 @@ export interface InclusionProof {
   readonly proof: readonly Hash[];
 }
 
+/** An inclusion proof and the root that it should lead to. */
+export interface Inclusion extends InclusionProof {
+  readonly root: Hash;
+}
+
 /**
  * The proof that leaf `index` is in the tree of the first `size` leaves, from one call of `read`. It
- * was verified against the root that the same call gave: hashes that contradict each other, as from
- * a damaged store, throw `inclusion-invalid`, and so does an index that is not below `size`.
+ * was verified against the root that the same call gave, which whoever trusts another root compares:
+ * hashes that contradict each other, as from a damaged store, throw `inclusion-invalid`, and so does
+ * an index that is not below `size`.
  */
 export async function proveInclusion(
   index: number,
   size: number,
   read: ReadHashes,
   hasher: TreeHasher = rfc6962,
-): Promise<Hash[]> {
+): Promise<Inclusion> {
   const siblings = siblingsOfLeaf(index, size);
   const plan = [wholeTree(size), { from: index, to: index + 1 }, ...siblings];
   const [root, leafHash, ...proof] = await readSubtrees(plan, read, hasher);
-  verifyInclusion({ index, size, leafHash: leafHash as Hash, proof, root: root as Hash }, hasher);
-  return proof;
+  const inclusion = { index, size, leafHash: leafHash as Hash, proof, root: root as Hash };
+  verifyInclusion(inclusion, hasher);
+  return inclusion;
 }
 
 /** Throws `inclusion-invalid` unless the proof has the exact length and leads to `root`. */
-export function verifyInclusion(
-  claim: InclusionProof & { readonly root: Hash },
-  hasher: TreeHasher = rfc6962,
-): void {
+export function verifyInclusion(claim: Inclusion, hasher: TreeHasher = rfc6962): void {
   const computed = rootFromInclusion(claim, hasher);
   if (!equalBytes(computed, claim.root)) {
     throw new DaybookError(

@@ -56,7 +56,7 @@ export function proofOperations({ log }: Service): Operation[] {
         if (index === undefined) {
           throw new DaybookError('not-found', 'no entry with this leaf hash was found');
         }
-        const { leafHash, hashes } = await log.inclusion(index, size);
+        const { leafHash, proof: hashes } = await log.inclusion(index, size);
         const checkpoint = size === published.size ? decodeUtf8(published.note) : undefined;
         const proof = { index, size, leafHash, hashes: [...hashes], checkpoint };
         answerValue(ctx, 200, inclusionSchema, proof);

@@ -47,7 +47,7 @@ export async function growTree(size: number): Promise<string> {
       index,
       size,
       leafHash,
-      proof: await proveInclusion(index, size, read),
+      proof: (await proveInclusion(index, size, read)).proof,
       root,
     });
     const from = index + 1;

@@ -36,7 +36,7 @@ export async function provenRelease(artifact: Uint8Array): Promise<Claim> {
     rfc6962.leaf(i === index ? entry : utf8(`another entry, ${i}`)),
   );
   const root = rootOfLeaves(leaves);
-  const hashes = await proveInclusion(index, size, async (nodes) =>
+  const { proof: hashes } = await proveInclusion(index, size, async (nodes) =>
     nodes.map(({ level, index: at }) =>
       rootOfLeaves(leaves.slice(at * 2 ** level, (at + 1) * 2 ** level)),
     ),

@@ -47,7 +47,7 @@ describe('the Tessera log', () => {
     const { root } = checkpoint(size);
     const entries = decodeBundle(read(bundlePath(0, size)));
     for (const [index, entry] of entries.entries()) {
-      const proof = await proveInclusion(index, size, reader(size));
+      const { proof } = await proveInclusion(index, size, reader(size));
       verifyInclusion({ index, size, leafHash: rfc6962.leaf(entry), proof, root });
     }
     for (const from of sizes.slice(1, size + 1)) {
