@@ -15,7 +15,7 @@ import { decodeBundle, encodeBundle } from '../merkle/bundle.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import type { IndexKey, IndexKind } from './store.ts';
 
-export const DIGEST_BYTES = 32;
+const DIGEST_BYTES = 32;
 export const TILE_BYTES = TILE_WIDTH * DIGEST_BYTES;
 const INDEX_BYTES = 8;
 
@@ -106,7 +106,8 @@ export function parseIndexKey(kind: IndexKind, key: Uint8Array, value: Uint8Arra
   if (key.length !== DIGEST_KEY_BYTES + (kind === 'artifact' ? INDEX_BYTES : 0)) {
     throw new DaybookError('store-corrupt', `an index key ${kind} has ${key.length} bytes`);
   }
-  const digest = key.slice(1, DIGEST_KEY_BYTES);
+  // A copy: an engine's Buffers share their memory, and their `slice` does too.
+  const digest = new Uint8Array(key.subarray(1, DIGEST_KEY_BYTES));
   return {
     kind,
     digest,

@@ -264,11 +264,15 @@ class LevelStore implements Store {
   }
 
   async *indexKeys(): AsyncIterable<IndexKey> {
-    for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
-      const range = { ...indexKeyRange(kind), highWaterMarkBytes: READ_BYTES };
-      for await (const [key, value] of this.#db.iterator(range)) {
-        yield parseIndexKey(kind, key, value);
+    try {
+      for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
+        const range = { ...indexKeyRange(kind), highWaterMarkBytes: READ_BYTES };
+        for await (const [key, value] of this.#db.iterator(range)) {
+          yield parseIndexKey(kind, key, value);
+        }
       }
+    } catch (error) {
+      throw this.#readError(error);
     }
   }
 

@@ -14,7 +14,7 @@ import { concatBytes, equalBytes, utf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 
 /** Format of the data that this code writes and reads. */
-export const FORMAT = 1;
+const FORMAT = 1;
 
 export type RecordName = 'format' | 'state' | 'signed' | 'published';
 

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { leafIndex, treeSize } from '../../src/encoding/integer.ts';
 import { decodeBundle, encodeBundle } from '../../src/merkle/bundle.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
-import type { Append, Store } from '../../src/store/store.ts';
+import type { Append, IndexKey, Store } from '../../src/store/store.ts';
 import { appendAt, digestOf, entriesAt, rootAt, sampleNote, tileAt } from './samples.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -273,6 +273,24 @@ export function conformance(name: string, open: (directory: string) => Promise<S
       await store.append({ ...appendAt(0, 1), keys });
       expect(store.lookup('leaf', digest)).toBe(index);
       expect(await store.list('artifact', digest, leafIndex(2 ** 32), 9)).toEqual([2 ** 32]);
+    });
+
+    test('all index keys can be walked, and the walk can end early', async () => {
+      const store = await openNew(2, 300);
+      const named = ({ kind, digest, index }: IndexKey): string =>
+        `${kind} ${Buffer.from(digest).toString('hex')} ${index}`;
+      const found: string[] = [];
+      for await (const key of store.indexKeys()) {
+        expect(Object.getPrototypeOf(key.digest)).toBe(Uint8Array.prototype);
+        found.push(named(key));
+      }
+      expect(found.sort()).toEqual(appendAt(0, 302).keys.map(named).sort());
+
+      for await (const key of store.indexKeys()) {
+        expect(key.digest).toHaveLength(32);
+        break;
+      }
+      await store.append(appendAt(302, 1));
     });
 
     test('an artifact lists its entries, ascending, in pages', async () => {

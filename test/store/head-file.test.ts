@@ -100,6 +100,18 @@ describe('the head file', () => {
     await expect(file.write(headAt(1))).rejects.toMatchObject({ code: 'store-failed' });
   });
 
+  test('can be looked at without being written', async () => {
+    const path = await newPath();
+    const file = await HeadFile.open(path);
+    const head = headAt(3);
+    await file.write(head);
+    await file.close();
+    const before = await readFile(path);
+    expect(await HeadFile.peek(path)).toEqual(head);
+    expect(await readFile(path)).toEqual(before);
+    await expect(HeadFile.peek(`${path}.none`)).rejects.toMatchObject({ code: 'store-failed' });
+  });
+
   test('a path that cannot be used says why', async () => {
     const directory = await temporaryDirectory();
     for (const path of [directory, join(directory, 'missing', 'head')]) {

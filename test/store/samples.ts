@@ -8,7 +8,7 @@ export function digestOf(text: string): Uint8Array {
 }
 
 /** Entry `index`: 0 to 600 bytes. */
-export function entryAt(index: number): Uint8Array {
+function entryAt(index: number): Uint8Array {
   const seed = digestOf(`entry ${index}`);
   const entry = new Uint8Array((seed[0]! * 256 + seed[1]!) % 601);
   for (let i = 0; i < entry.length; i += 1) entry[i] = seed[i % 32]! ^ (i >> 5);
