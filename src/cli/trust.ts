@@ -33,7 +33,7 @@ export async function trustedLog(
     throw new DaybookError('bad-usage', 'give either --vkey or --policy, not both');
   }
   if (policy !== undefined) return readPolicy(policy);
-  if (vkey !== undefined) return policyOfLogs([vkey]);
+  if (vkey !== undefined) return policyOfVkey(vkey);
   const pinned = await state.loadPin();
   if (pinned !== undefined) return policyOfLogs(decodeUtf8(pinned).trim().split('\n'));
   const vkeys = await discoverVkeys({ url, verifier: nodeVerifier });
@@ -41,6 +41,15 @@ export async function trustedLog(
   note(`Trusting this log's key on first use: ${vkeys.join(', ')}`);
   note(`It is kept in ${state.folder}; give --vkey or --policy to decide yourself.`);
   return policyOfLogs(vkeys);
+}
+
+function policyOfVkey(vkey: string): TrustPolicy {
+  try {
+    return policyOfLogs([vkey]);
+  } catch (error) {
+    if (!(error instanceof DaybookError)) throw error;
+    throw new DaybookError('bad-usage', `wrong --vkey: ${error.message}`, { cause: error });
+  }
 }
 
 /** Says where the trust came from, when a log does not deserve it. */
