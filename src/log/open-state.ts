@@ -119,8 +119,8 @@ function edgeReader(
   );
 }
 
-/** Bytes of entries behind which everything has long left the write-ahead log: several write buffers. */
-const SETTLED_BYTES = 128 << 20;
+/** Bytes of entries behind which everything has left the write-ahead log: more than LevelDB's two write buffers. */
+const SETTLED_BYTES = 64 << 20;
 
 /** Follows a growing log, and tells which of it need not be hashed anew at the next start. */
 export class SettledSize {
