@@ -2,7 +2,7 @@
 import { DaybookError, errorKinds } from '../errors.ts';
 
 /** `text` on one line, with control and direction characters shown as escapes. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return `\\u{${code.toString(16)}}`;

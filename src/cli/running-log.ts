@@ -33,13 +33,13 @@ export class RunningLog {
 
   /** Throws `network`, with the command that starts it, when no log runs on `directory`. */
   static async find(directory: string): Promise<RunningLog> {
-    const bytes = await readBytes(dataFiles(directory).server, MAX_SERVER_FILE_BYTES).catch(
-      (cause: unknown) => {
-        throw notRunning(directory, cause);
-      },
-    );
-    const { url, origin } = JSON.parse(decodeUtf8(bytes)) as { url: string; origin: string };
-    return new RunningLog(directory, url, origin);
+    try {
+      const bytes = await readBytes(dataFiles(directory).server, MAX_SERVER_FILE_BYTES);
+      const { url, origin } = JSON.parse(decodeUtf8(bytes)) as { url: string; origin: string };
+      return new RunningLog(directory, url, origin);
+    } catch (cause) {
+      throw notRunning(directory, cause);
+    }
   }
 
   /** Who may log what now. Throws `wrong-directory` when another log answers at that address. */

@@ -79,8 +79,18 @@ function outcomesOf(body: Uint8Array, count: number): Outcome[] {
   return Array.from({ length: count }, (_, i) => outcomes[i] ?? reason);
 }
 
+function answerOf(line: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Reported below, as every other line that is no answer.
+  }
+  throw new DaybookError('network', `the log answered "${line.slice(0, 80)}", want JSON lines`);
+}
+
 function outcomeOf(line: string): Outcome {
-  const { index, duplicate, error } = JSON.parse(line) as Record<string, unknown>;
+  const { index, duplicate, error } = answerOf(line);
   if (error !== undefined) return errorOf(error, 'the log refused the entry');
   return { index: leafIndex(Number(index)), duplicate: duplicate === true };
 }

@@ -18,7 +18,7 @@ export async function discoverVkeys(
   options: Omit<LogClientOptions, 'vkeys' | 'policy'>,
 ): Promise<readonly string[]> {
   const http = new Http(options.url, options);
-  const checkpoint = await http.call('checkpoint', { maxBytes: MAX_NOTE_BYTES });
+  const checkpoint = await http.call('checkpoint', { fresh: true, maxBytes: MAX_NOTE_BYTES });
   const { origin, size } = parseCheckpoint(parseNote(checkpoint.body).text);
   const width = tileWidth(0, 0, size);
   if (width === 0) throw unusable(origin, 'it has no entry yet');

@@ -20,6 +20,8 @@ export interface Call {
   readonly body?: Uint8Array;
   readonly contentType?: string;
   readonly accept?: string;
+  /** Past every cache on the way that heeds it; for what changes. */
+  readonly fresh?: boolean;
   /** Most bytes of the answer's body. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
@@ -79,8 +81,7 @@ export class Http {
     try {
       const response = await this.#options.fetch(url, {
         method: call.method ?? 'GET',
-        // Tiles are cached here, verified; a checkpoint must be new.
-        cache: 'no-store',
+        cache: call.fresh ? 'no-store' : 'default',
         headers: {
           accept: call.accept ?? '*/*',
           ...(call.contentType !== undefined && { 'content-type': call.contentType }),

@@ -67,7 +67,7 @@ export class LogClient {
    * `log-forked` for a log that went back or forked.
    */
   async checkpoint(signal?: AbortSignal): Promise<TrustedHead> {
-    const call = { accept: 'text/plain', maxBytes: MAX_NOTE_BYTES, signal };
+    const call = { accept: 'text/plain', fresh: true, maxBytes: MAX_NOTE_BYTES, signal };
     const fetchNote = async (): Promise<Uint8Array> =>
       (await this.#http.call('checkpoint', call)).body;
     return this.#heads.newest(fetchNote, STALE_PAUSES * this.#http.backoffMs);

@@ -22,7 +22,7 @@ export interface Submitted {
   readonly head: TrustedHead;
 }
 
-export const envelopeMediaType = 'application/vnd.dsse.envelope.v1+json';
+const envelopeMediaType = 'application/vnd.dsse.envelope.v1+json';
 const MAX_PROOF_BYTES = 2 * 1024 * 1024;
 export const POLL_MS = 500;
 /** How long an entry that was sequenced may take to be covered by a published checkpoint. */
@@ -93,7 +93,7 @@ async function pollProof(http: Http, answer: Answer, signal?: AbortSignal): Prom
   for (let poll = 0; poll < MAX_POLLS; poll++) {
     await pause(Math.min(wait, 10 * POLL_MS), signal);
     try {
-      const found = await http.call(url.href, { maxBytes: MAX_PROOF_BYTES, signal });
+      const found = await http.call(url.href, { fresh: true, maxBytes: MAX_PROOF_BYTES, signal });
       if (found.status !== 202) return found.body;
       wait = retryAfter(found.headers) ?? POLL_MS;
     } catch (error) {

@@ -59,7 +59,11 @@ function readClaim(statement: Statement): Omit<ArtifactClaim, 'predicateType' | 
   }
   if (predicateType === provenancePredicateType) {
     const { builderId, dependencies, purls } = readProvenance(statement);
-    return { builder: builderId, source: dependencies[0], purls };
+    return {
+      builder: builderId,
+      source: dependencies.find((uri) => uri.startsWith('git+')),
+      purls,
+    };
   }
   throw new DaybookError(
     'bad-statement',

@@ -186,13 +186,19 @@ function checkRequest({ artifact, issuers, purl }: VerifyRequest): void {
   if (purl !== undefined) purlScope(purl);
 }
 
-/** Signatures that fail mean other things under a checkpoint than under an entry; the rest speaks for itself. */
+/**
+ * A signature that fails means another thing under a checkpoint than under an entry, and `bad-entry` is
+ * a log's answer to a submitter; the other codes speak for themselves.
+ */
 function asRefusal(error: unknown, check: CheckName): DaybookError {
   if (!(error instanceof DaybookError)) {
     return new DaybookError('internal', `unexpected error: ${String(error)}`, { cause: error });
   }
+  const { message } = error;
   if (check === 'checkpoint' && error.code === 'signature-invalid') {
-    return new DaybookError('untrusted-checkpoint', error.message, { cause: error });
+    return new DaybookError('untrusted-checkpoint', message, { cause: error });
   }
+  if (error.code === 'bad-entry')
+    return new DaybookError('bad-statement', message, { cause: error });
   return error;
 }

@@ -177,3 +177,36 @@ test('reports a refusal with the reason and code of the log', async () => {
   log.intercept = () => problem(403, 'not-admitted');
   await expect(clientOf(log).submit(entry)).rejects.toThrow(code('not-admitted'));
 });
+
+describe('a batch', () => {
+  const lines = (text: string, status = 200): Response => new Response(text, { status });
+  const entries = numbered(3);
+  const known = (index: number): string => `{"index":${index},"leafHash":"","duplicate":false}\n`;
+
+  test('that was read in part gives the reason for the rest', async () => {
+    const log = await MemoryLog.create(entries);
+    const error = '{"error":{"code":"request-too-large","detail":"too long"}}\n';
+    log.intercept = (path) => (path === 'entries/batch' ? lines(known(0) + error) : undefined);
+    const outcomes = await clientOf(log).submitBatch(entries);
+    expect(outcomes[0]).toMatchObject({ index: 0, entry: entries[0], proof: await log.proof(0) });
+    for (const outcome of outcomes.slice(1))
+      expect(outcome).toMatchObject({ code: 'request-too-large' });
+  });
+
+  test('that was answered in part says so', async () => {
+    const log = await MemoryLog.create(entries);
+    log.intercept = (path) => (path === 'entries/batch' ? lines(known(0) + known(1)) : undefined);
+    expect((await clientOf(log).submitBatch(entries))[2]).toMatchObject({ code: 'network' });
+  });
+
+  test.each([
+    ['another entry’s index', known(1) + known(1) + known(2), 'inclusion-invalid'],
+    ['an index that is none', '{"index":-1}\n', 'bad-integer'],
+    ['text', '<html>\n', 'network'],
+    ['JSON of another kind', 'null\n', 'network'],
+  ])('that is answered with %s is not believed', async (_, answer, expected) => {
+    const log = await MemoryLog.create(entries);
+    log.intercept = (path) => (path === 'entries/batch' ? lines(answer) : undefined);
+    await expect(clientOf(log).submitBatch(entries)).rejects.toThrow(code(expected));
+  });
+});

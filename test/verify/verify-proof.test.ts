@@ -217,7 +217,7 @@ describe('refuses', () => {
       const { index, hashes, checkpoint } = parseTlogProof(good.request.proof);
       return { ...good.request, proof: utf8(formatTlogProof({ index, hashes, checkpoint })) };
     },
-    'issuer: bad-entry | an entry that is no envelope': async () => ({
+    'issuer: bad-statement | an entry that is no envelope': async () => ({
       ...good.request,
       proof: utf8(
         formatTlogProof({
