@@ -37,7 +37,7 @@ export interface SequencerLimits {
   readonly queuedBytes: number;
 }
 
-export const defaultSequencerLimits: SequencerLimits = {
+const defaultSequencerLimits: SequencerLimits = {
   batchEntries: 1024,
   batchBytes: 8 << 20,
   queuedEntries: 65_536,
