@@ -16,7 +16,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /** Not run, and why. */
 const skipped: Readonly<Record<string, string>> = {
@@ -158,7 +158,10 @@ describe.each(['README.md', 'docs/operator.md', 'docs/pipeline.md', 'docs/client
   '%s',
   async (path) => {
     const blocks = blocksOf(await readFile(path, 'utf8'));
-    const reader = await Reader.withClone();
+    let reader: Reader;
+    beforeAll(async () => {
+      reader = await Reader.withClone();
+    });
     afterAll(() => reader.leave());
     let broken = false;
 
