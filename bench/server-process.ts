@@ -24,7 +24,16 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const child: ChildProcess = spawn(
     process.execPath,
-    ['src/cli/main.ts', 'serve', '--port', '0', '--data', directory, ...options],
+    [
+      '--max-semi-space-size=4',
+      'src/cli/main.ts',
+      'serve',
+      '--port',
+      '0',
+      '--data',
+      directory,
+      ...options,
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';

@@ -10,6 +10,7 @@
  * Unlike in other predicates, unknown members are refused.
  */
 import { encodeBase64 } from '../encoding/base64.ts';
+import { hasInvisible } from '../encoding/invisible.ts';
 import { decodeHex, encodeHex } from '../encoding/hex.ts';
 import type { JsonValue } from '../encoding/strict-json.ts';
 import { DaybookError } from '../errors.ts';
@@ -109,8 +110,8 @@ export function readIssuerChange({ subject, predicate }: Statement): IssuerChang
       `${action} has ${change.roles.length} roles and ${change.scopes.length} purls, want ${action === 'revoke' ? 'none' : 'at least one of each'}`,
     );
   }
-  if (!/^[^\p{C}]+$/u.test(change.name)) {
-    throw new DaybookError('bad-statement', 'name is empty or has control characters');
+  if (change.name === '' || hasInvisible(change.name)) {
+    throw new DaybookError('bad-statement', 'name is empty, or has control or format characters');
   }
   return change;
 }

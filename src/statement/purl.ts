@@ -2,6 +2,7 @@
  * Package URLs (package-url/purl-spec) and the scopes that say which of them an issuer may speak
  * for. Scopes match parsed components, never the text.
  */
+import { hasInvisible } from '../encoding/invisible.ts';
 import { PackageURL } from 'packageurl-js';
 import { DaybookError } from '../errors.ts';
 
@@ -36,8 +37,11 @@ export function parsePurl(text: string): Purl {
   }
   const [location = ''] = text.split(/[?#]/, 1);
   if (/\/(?:\/|$)|%2f/i.test(location)) throw refuse('has an empty path segment or an escaped "/"');
-  if (location.includes('%') && /[\s\p{Cc}\p{Cf}]/u.test(decoded(location, refuse))) {
-    throw refuse('escapes a space or a control character');
+  if (location.includes('%')) {
+    const plain = decoded(location, refuse);
+    if (/\s/.test(plain) || hasInvisible(plain)) {
+      throw refuse('escapes a space or a control character');
+    }
   }
   if (text.includes('?') && repeatsQualifier(text)) throw refuse('has a qualifier twice');
   let parsed;
@@ -62,7 +66,7 @@ export function parsePurl(text: string): Purl {
 
 /** Readers differ on which one counts. */
 function repeatsQualifier(text: string): boolean {
-  const [, query = ''] = /\?([^#]*)/.exec(text) ?? [];
+  const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(text) ?? [];
   const names = [...new URLSearchParams(query).keys()].map((name) => name.toLowerCase());
   return new Set(names).size < names.length;
 }

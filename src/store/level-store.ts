@@ -1,4 +1,5 @@
 /** The store on LevelDB; keys and values are those of layout.ts and record.ts. */
+import { setImmediate } from 'node:timers/promises';
 import { leafIndex, treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { rfc6962 } from '../merkle/hash.ts';
@@ -20,6 +21,7 @@ import {
   tileKey,
   unpackRuns,
 } from './layout.ts';
+import { DigestFilter } from './digest-filter.ts';
 import { openDatabase, type Database, type OpenDatabase } from './opener.ts';
 import {
   checkFormat,
@@ -43,6 +45,9 @@ export interface LevelStoreOptions {
 
 /** LevelDB's own default of 16 KiB would cut a bundle into hundreds of reads. */
 const READ_BYTES = 1 << 20;
+/** So few keys at once that the event loop stays free while the filter fills. */
+const FILTER_READ_KEYS = 4096;
+const FILTER_READ_BYTES = 256 << 10;
 
 type Batch = ReturnType<Database['batch']>;
 
@@ -56,7 +61,7 @@ export async function openLevelStore(
 ): Promise<Store> {
   const database = await openDatabase(directory, {
     writeBufferSize: options.writeBufferSize ?? 32 << 20,
-    cacheSize: options.cacheSize ?? 32 << 20,
+    cacheSize: options.cacheSize ?? 8 << 20,
   });
   try {
     const state = (await readState(directory, database.db)) ?? (await createState(database.db));
@@ -107,6 +112,11 @@ class LevelStore implements Store {
   readonly #db: Database;
   readonly #writes: WriteQueue;
   #state: StoreState;
+  /** All digests that `lookup` can find, once `#filterIsWhole`: until then it only gathers. */
+  readonly #filter = new DigestFilter();
+  #filterIsWhole = false;
+  readonly #filling: Promise<void>;
+  #closed = false;
   // LevelDB copies keys and values as it is given them, so one of each serves all digests.
   readonly #key = new Uint8Array(DIGEST_KEY_BYTES);
   readonly #value = indexValue(leafIndex(0));
@@ -117,6 +127,7 @@ class LevelStore implements Store {
     this.#db = database.db;
     this.#writes = new WriteQueue(directory);
     this.#state = state;
+    this.#filling = this.#fillFilter();
   }
 
   get state(): StoreState {
@@ -153,7 +164,30 @@ class LevelStore implements Store {
     }
     for (const { kind, digest, index } of keys) {
       if (kind === 'artifact') batch.put(artifactKey(digest, index), new Uint8Array(0));
-      else batch.put(digestKey(kind, digest, this.#key), indexValue(index, this.#value));
+      else {
+        batch.put(digestKey(kind, digest, this.#key), indexValue(index, this.#value));
+        this.#filter.add(digest);
+      }
+    }
+  }
+
+  /** In the background, as a large log has many keys: until it is done look-ups are slower, not wrong. */
+  async #fillFilter(): Promise<void> {
+    try {
+      for (const kind of ['leaf', 'dedupe'] as const) {
+        const range = { ...indexKeyRange(kind), highWaterMarkBytes: FILTER_READ_BYTES };
+        const keys = this.#db.keys(range);
+        for (;;) {
+          const some = await keys.nextv(FILTER_READ_KEYS);
+          if (this.#closed || some.length === 0) break;
+          for (const key of some) this.#filter.add(key.subarray(1));
+          await setImmediate();
+        }
+        await keys.close();
+      }
+      this.#filterIsWhole = !this.#closed;
+    } catch {
+      // The look-up that meets the damage reports it; the filter stays unused.
     }
   }
 
@@ -240,6 +274,7 @@ class LevelStore implements Store {
   }
 
   lookup(kind: 'dedupe' | 'leaf', digest: Uint8Array): LeafIndex | undefined {
+    if (this.#filterIsWhole && !this.#filter.mayHave(digest)) return undefined;
     let value: Uint8Array | undefined;
     try {
       value = this.#db.getSync(digestKey(kind, digest, this.#key));
@@ -277,6 +312,8 @@ class LevelStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.#filling;
     await this.#writes.close();
     await this.#database.close();
   }

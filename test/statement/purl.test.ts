@@ -124,6 +124,10 @@ describe('a purl', () => {
     ]);
   });
 
+  it('may have a question mark in its subpath, which begins no qualifiers', () => {
+    expect(() => parsePurl('pkg:generic/a@1#x?b=1&b=2')).not.toThrow();
+  });
+
   it.each([
     ['a parent segment', 'pkg:generic/acme/../evil@1'],
     ['an escaped parent segment', 'pkg:generic/acme/%2e%2E/evil@1'],

@@ -135,7 +135,8 @@ describe('an admission entry', () => {
     ['a fractional sequence', (p) => (p.sequence = 1.5), /sequence is 1.5/],
     ['a sequence that is text', (p) => (p.sequence = '1'), /sequence is of type string/],
     ['a sequence of 0', (p) => (p.sequence = 0), /at least 1/],
-    ['a line break in the name', (p) => (p.name = 'a\nb'), /control characters/],
+    ['a line break in the name', (p) => (p.name = 'a\nb'), /control or format/],
+    ['a direction mark in the name', (p) => (p.name = 'a\u202eb'), /control or format/],
     [
       'another key than its subject',
       (p) => (p.key = Buffer.from(acme.publicKey.spki).toString('base64')),
