@@ -1,21 +1,37 @@
 /** Verification by Node's own crypto, on libuv's thread pool, so that the event loop stays free. */
-import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import {
+  constants,
+  createPublicKey,
+  verify,
+  type KeyObject,
+  type VerifyKeyObjectInput,
+} from 'node:crypto';
 import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
 import { pureVerifier } from '../signature/pure-verifier.ts';
 
-/** Undefined for a key that this Node cannot read: ML-DSA-44 before Node 24. */
-const keyObjects = new WeakMap<PublicKey, KeyObject | undefined>();
-
-function keyObject(key: PublicKey): KeyObject | undefined {
-  if (!keyObjects.has(key)) keyObjects.set(key, readKey(key));
-  return keyObjects.get(key);
+/** What is made once for each key: asking a KeyObject for its details costs as much as parsing an entry. */
+interface PreparedKey {
+  readonly key: KeyObject | VerifyKeyObjectInput;
+  /** Exact length of a signature, where OpenSSL does not insist on it: RFC 8017 section 8.1.2. */
+  readonly signatureBytes?: number;
 }
 
-function readKey(key: PublicKey): KeyObject | undefined {
+/** Undefined for a key that this Node cannot read: ML-DSA-44 before Node 24. */
+const prepared = new WeakMap<PublicKey, PreparedKey | undefined>();
+
+function prepare(key: PublicKey): PreparedKey | undefined {
+  if (!prepared.has(key)) prepared.set(key, readKey(key));
+  return prepared.get(key);
+}
+
+function readKey({ algorithm, spki }: PublicKey): PreparedKey | undefined {
   try {
-    return createPublicKey({ key: Buffer.from(key.spki), format: 'der', type: 'spki' });
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    if (algorithm !== 'rsa-pss') return { key };
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+    return { key: { key, ...pss }, signatureBytes: Math.ceil(bits / 8) };
   } catch (error) {
-    if (key.algorithm === 'ml-dsa-44') return undefined;
+    if (algorithm === 'ml-dsa-44') return undefined;
     throw error;
   }
 }
@@ -35,15 +51,14 @@ const pss = {
 
 export const nodeVerifier: SignatureVerifier = {
   async verify(key, message, signature) {
-    const object = keyObject(key);
-    if (object === undefined) return pureVerifier.verify(key, message, signature);
-    // OpenSSL takes RSA-PSS signatures whose leading zeros are cut off; RFC 8017 section 8.1.2 does not.
-    const bits = object.asymmetricKeyDetails?.modulusLength;
-    if (bits !== undefined && signature.length !== Math.ceil(bits / 8)) return false;
-    const options = key.algorithm === 'rsa-pss' ? { key: object, ...pss } : { key: object };
+    const ready = prepare(key);
+    if (ready === undefined) return pureVerifier.verify(key, message, signature);
+    if (ready.signatureBytes !== undefined && signature.length !== ready.signatureBytes) {
+      return false;
+    }
     for (const digest of digests[key.algorithm]) {
       const valid = await new Promise<boolean>((resolve) => {
-        verify(digest, message, options, signature, (error, ok) => resolve(!error && ok));
+        verify(digest, message, ready.key, signature, (error, ok) => resolve(!error && ok));
       });
       if (valid) return true;
     }
