@@ -1,6 +1,8 @@
 /**
  * In-process appends: synced, with exact dedupe, in batches of 1,024, to a log that grows to
- * `--entries`. Prints one JSON object. Run as a process of its own, so that its memory is its own.
+ * `--entries`. Kinds: `raw`, 300 bytes in an open log; `dsse`, the bytes of signed statements in an
+ * open log; `verified`, signed statements that a log of issuers examines. Prints one JSON object. Run
+ * as a process of its own, so that its memory is its own; that of `verified` holds the statements too.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +10,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DaybookError } from '../src/errors.ts';
 import { Log } from '../src/log/log.ts';
-import { admissionEntry, newIssuer, rawEntries, signedReleases } from './samples.ts';
+import {
+  admissionEntry,
+  newIssuer,
+  numbered,
+  rawEntries,
+  signedRelease,
+  signedReleases,
+} from './samples.ts';
 
 const BATCH = 1024;
 /** Batches submitted before the first of them is answered, as a busy server has them. */
@@ -32,9 +41,14 @@ const log = await Log.open({
 let next: (count: number, label: number) => Uint8Array[] = rawEntries;
 if (values.kind !== 'raw') {
   const issuer = await newIssuer();
-  if (values.kind === 'verified') await log.submit(await admissionEntry(log, directory, issuer));
-  const signed = await signedReleases(issuer, total);
-  next = (count, label) => signed.slice(label, label + count);
+  if (values.kind === 'verified') {
+    await log.submit(await admissionEntry(log, directory, issuer));
+    const signed = await signedReleases(issuer, total);
+    next = (count, label) => signed.slice(label, label + count);
+  } else {
+    const statement = await signedRelease(issuer, 0);
+    next = (count, label) => numbered(statement, count, label);
+  }
 }
 
 const windows: number[] = [];

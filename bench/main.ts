@@ -36,7 +36,7 @@ if (sections.includes('append')) {
   show('append', [
     append('raw', 10_000_000 * scale),
     append('dsse', 500_000 * scale),
-    append('verified', 200_000 * scale),
+    append('verified', 100_000 * scale),
   ]);
 }
 if (sections.includes('http')) {

@@ -45,6 +45,15 @@ export async function signedRelease(issuer: Signer, serial: number): Promise<Uin
   return formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [issuer]));
 }
 
+/** Copies of an entry that differ in eight of their bytes. */
+export function numbered(entry: Uint8Array, count: number, label: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => {
+    const copy = Buffer.from(entry);
+    copy.writeDoubleBE(label + i, copy.length >> 1);
+    return copy;
+  });
+}
+
 export async function signedReleases(issuer: Signer, count: number): Promise<Uint8Array[]> {
   const entries: Uint8Array[] = [];
   for (let i = 0; i < count; i++) entries.push(await signedRelease(issuer, i));
