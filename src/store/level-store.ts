@@ -1,5 +1,5 @@
 /** The store on LevelDB; keys and values are those of layout.ts and record.ts. */
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { leafIndex, treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { rfc6962 } from '../merkle/hash.ts';
@@ -48,6 +48,16 @@ const READ_BYTES = 1 << 20;
 /** So few keys at once that the event loop stays free while the filter fills. */
 const FILTER_READ_KEYS = 4096;
 const FILTER_READ_BYTES = 256 << 10;
+
+/** Milliseconds before a write, by the number of tables on LevelDB's first level; none below these. */
+const EASE_OFF_MS: Readonly<Record<number, number>> = {
+  6: 4,
+  7: 10,
+  8: 25,
+  9: 50,
+  10: 100,
+  11: 150,
+};
 
 type Batch = ReturnType<Database['batch']>;
 
@@ -233,10 +243,21 @@ class LevelStore implements Store {
         }
       },
       async ({ batch, change }) => {
+        await this.#easeOff();
         await batch.write({ sync: true });
         this.#state = { ...this.#state, ...change };
       },
     );
+  }
+
+  /**
+   * Slows writes down a little at a time while LevelDB's compaction is behind: at twelve tables on its
+   * first level it stops them all, for seconds.
+   */
+  async #easeOff(): Promise<void> {
+    const tables = Number(this.#db.getProperty('leveldb.num-files-at-level0'));
+    const wait = EASE_OFF_MS[tables];
+    if (wait !== undefined) await delay(wait);
   }
 
   async readEntries(from: LeafIndex, count: number): Promise<Uint8Array[]> {

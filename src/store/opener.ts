@@ -10,7 +10,8 @@ import { Level, type DatabaseOptions } from 'level';
 import { DaybookError } from '../errors.ts';
 import { createDirectory } from './directory.ts';
 
-export type Database = Level<Uint8Array, Uint8Array>;
+/** `getProperty` is classic-level's; the types of `level` leave out what browsers lack. */
+export type Database = Level<Uint8Array, Uint8Array> & { getProperty(property: string): string };
 
 export interface OpenDatabase {
   readonly db: Database;
@@ -42,7 +43,8 @@ export async function openDatabase(
     throw new DaybookError('store-locked', `${path} is open in this process already: share it`);
   }
   openPaths.add(path);
-  const db: Database = new Level(path, { ...options, keyEncoding: 'view', valueEncoding: 'view' });
+  const encodings = { keyEncoding: 'view', valueEncoding: 'view' };
+  const db = new Level<Uint8Array, Uint8Array>(path, { ...options, ...encodings }) as Database;
   try {
     await db.open();
   } catch (error) {
