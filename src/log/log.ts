@@ -118,20 +118,14 @@ export class Log {
    * `overloaded`, `log-stopping`, or `store-failed` when it is unknown whether the entry was logged.
    */
   async submit(entry: Uint8Array): Promise<Sequenced> {
-    const outcome = (await this.submitMany([entry]))[0] as Sequenced | DaybookError;
-    if (outcome instanceof DaybookError) throw outcome;
-    return outcome;
+    return this.#tracked(this.#submitOne(entry));
   }
 
   /** As `submit`, for many: an outcome for each entry, in their order. */
   async submitMany(entries: readonly Uint8Array[]): Promise<(Sequenced | DaybookError)[]> {
-    const outcomes = Promise.all(entries.map((entry) => this.#submitOne(entry)));
-    this.#submitting.add(outcomes);
-    try {
-      return await outcomes;
-    } finally {
-      this.#submitting.delete(outcomes);
-    }
+    return this.#tracked(
+      Promise.all(entries.map((entry) => this.#submitOne(entry).catch(refusal))),
+    );
   }
 
   /** Resolves when a published checkpoint covers `index`; rejects when `signal` is aborted first. */
@@ -209,20 +203,31 @@ export class Log {
     await this.#running.close();
   }
 
-  async #submitOne(entry: Uint8Array): Promise<Sequenced | DaybookError> {
-    if (this.#halted !== undefined) return new DaybookError('log-stopping', this.#halted);
+  /** Lets `close` wait for what is under way. */
+  async #tracked<Result>(submitting: Promise<Result>): Promise<Result> {
+    this.#submitting.add(submitting);
+    try {
+      return await submitting;
+    } finally {
+      this.#submitting.delete(submitting);
+    }
+  }
+
+  async #submitOne(entry: Uint8Array): Promise<Sequenced> {
+    if (this.#halted !== undefined) throw new DaybookError('log-stopping', this.#halted);
     let prepared: Prepared;
     try {
       prepared = this.admission.mode === 'open' ? prepareAny(entry) : await this.#examine(entry);
     } catch (error) {
-      if (!(error instanceof DaybookError)) throw error;
-      return this.#loggedBefore(entry) ?? error;
+      const logged = error instanceof DaybookError ? this.#loggedBefore(entry) : undefined;
+      if (logged) return logged;
+      throw error;
     }
     const { sequencer, store } = this.#running;
     const outcome = await new Promise<Assigned | DaybookError>((settle) =>
       sequencer.enqueue({ ...prepared, settle }),
     );
-    if (outcome instanceof DaybookError) return outcome;
+    if (outcome instanceof DaybookError) throw outcome;
     const { index, duplicate } = outcome;
     if (!duplicate) return { index, duplicate, leafHash: prepared.leafHash };
     const [first] = await store.readEntries(index, 1);
@@ -278,6 +283,7 @@ export class Log {
     for (let wait = FIRST_RETRY_MS; !this.#stopping.signal.aborted; wait *= 2) {
       try {
         this.#running = await this.#open(acknowledged);
+        if (this.#stopping.signal.aborted) return;
         this.#halted = undefined;
         this.#waiters.publish(this.published);
         this.#options.report?.('the log has read its state back and goes on');
@@ -295,6 +301,12 @@ export class Log {
       }).catch(() => undefined);
     }
   }
+}
+
+/** The outcome of an entry that was refused, or whose fate is unknown. */
+function refusal(error: unknown): DaybookError {
+  if (error instanceof DaybookError) return error;
+  throw error;
 }
 
 /** Open admission: any bytes that fit a bundle. */

@@ -7,20 +7,7 @@ import { fsck } from '../../src/log/fsck.ts';
 import { Log } from '../../src/log/log.ts';
 import { entryKey, digestKey, tileKey } from '../../src/store/layout.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
-import { admission, entries, newSigner, release, scratchDirectory } from './scratch.ts';
-
-async function closedLog(): Promise<string> {
-  const directory = await scratchDirectory();
-  const log = await Log.open({
-    directory,
-    admission: 'open',
-    origin: 'log.example/a',
-    intervalMs: 50,
-  });
-  await log.submitMany(entries(600));
-  await log.close();
-  return directory;
-}
+import { admission, closedLog, entries, newSigner, release, scratchDirectory } from './scratch.ts';
 
 type Database = Level<Uint8Array, Uint8Array>;
 
@@ -52,7 +39,7 @@ async function found(directory: string): Promise<string[]> {
 
 describe('fsck names', () => {
   test('one bit in an entry: the entry and the bytes of the tile that disagree', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     // The run of entries 256 to 511: 2 bytes of length, then entry 256.
     await change(directory, (db) => flip(db, entryKey(256), 2));
     const { disagreements } = await fsck(directory);
@@ -61,7 +48,7 @@ describe('fsck names', () => {
   });
 
   test('one bit in a tile', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     await change(directory, (db) => flip(db, tileKey(0, 1), 32 * 5));
     const { disagreements } = await fsck(directory);
     expect(disagreements[0]).toMatchObject({ where: 'entry 261' });
@@ -71,7 +58,7 @@ describe('fsck names', () => {
   });
 
   test('a tile and a run of entries that are missing', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     await change(directory, async (db) => {
       await db.del(tileKey(0, 0));
       await db.del(entryKey(256));
@@ -84,7 +71,7 @@ describe('fsck names', () => {
   });
 
   test('an index key that is missing, and one that lies', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     const [first, second] = entries(2).map((entry) => rfc6962.leaf(entry));
     await change(directory, async (db) => {
       await db.del(digestKey('leaf', first as Uint8Array));
@@ -99,7 +86,7 @@ describe('fsck names', () => {
   });
 
   test('an index key that nothing explains', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     const stray = Buffer.alloc(32, 7);
     await change(directory, (db) => db.put(digestKey('leaf', stray), Buffer.alloc(8)));
     expect(await found(directory)).toEqual([
@@ -109,7 +96,7 @@ describe('fsck names', () => {
   });
 
   test('a head file of another state', async () => {
-    const directory = await closedLog();
+    const directory = await closedLog(600);
     const { head } = dataFiles(directory);
     const bytes = await readFile(head);
     await writeFile(head, bytes.subarray(0, bytes.length - 1));

@@ -6,21 +6,7 @@ import { fsck } from '../../src/log/fsck.ts';
 import { Log } from '../../src/log/log.ts';
 import { createKeyFile } from '../../src/keys/key-file.ts';
 import { HeadFile } from '../../src/store/head-file.ts';
-import { entries, scratchDirectory, scratchLog } from './scratch.ts';
-
-/** A closed log with so many entries besides its genesis. */
-async function closedLog(count: number, label = 'entry'): Promise<string> {
-  const directory = await scratchDirectory();
-  const log = await Log.open({
-    directory,
-    admission: 'open',
-    origin: 'log.example/a',
-    intervalMs: 50,
-  });
-  await log.submitMany(entries(count, label));
-  await log.close();
-  return directory;
-}
+import { closedLog, entries, scratchDirectory, scratchLog } from './scratch.ts';
 
 describe('a new log', () => {
   test('makes its keys, public files and genesis entry, and keeps them', async () => {

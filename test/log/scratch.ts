@@ -82,3 +82,17 @@ export async function opened(log: Log, { note }: Published): Promise<Checkpoint>
 export function entries(count: number, label = 'entry'): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => Buffer.from(`${label} ${i}`));
 }
+
+/** The directory of a closed open log with so many entries besides its genesis. */
+export async function closedLog(count: number, label = 'entry'): Promise<string> {
+  const directory = await scratchDirectory();
+  const log = await Log.open({
+    directory,
+    admission: 'open',
+    origin: 'log.example/a',
+    intervalMs: 50,
+  });
+  await log.submitMany(entries(count, label));
+  await log.close();
+  return directory;
+}
