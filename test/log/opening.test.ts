@@ -1,11 +1,13 @@
 import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Level } from 'level';
 import { describe, expect, test } from 'vitest';
 import { dataFiles } from '../../src/log/data-directory.ts';
 import { fsck } from '../../src/log/fsck.ts';
 import { Log } from '../../src/log/log.ts';
 import { createKeyFile } from '../../src/keys/key-file.ts';
 import { HeadFile } from '../../src/store/head-file.ts';
+import { entryKey } from '../../src/store/layout.ts';
 import { closedLog, entries, scratchDirectory, scratchLog } from './scratch.ts';
 
 describe('a new log', () => {
@@ -152,6 +154,27 @@ describe('damage to what LevelDB keeps', () => {
       [...outcomes.keys()].filter((outcome) => /^\d+$/.test(outcome) && outcome !== '201'),
     ).toEqual([]);
     expect(outcomes.get('store-corrupt') ?? 0).toBeGreaterThan(30);
+  });
+});
+
+describe('an entry that changed', () => {
+  test('since the last verified size is found at start, below full tiles too', async () => {
+    const directory = await scratchDirectory();
+    const log = await Log.open({ directory, admission: 'open', intervalMs: 50 });
+    await log.submitMany(entries(600));
+    const killed = await scratchDirectory();
+    await cp(directory, killed, { recursive: true, filter: (path) => !path.endsWith('LOCK') });
+    await log.close();
+    const db = new Level<Uint8Array, Uint8Array>(dataFiles(killed).database, {
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+    });
+    // The run of entries 256 to 511: 2 bytes of length, then entry 256.
+    const run = Buffer.from((await db.get(entryKey(256))) ?? []);
+    run.writeUInt8(run.readUInt8(2) ^ 1, 2);
+    await db.put(entryKey(256), run);
+    await db.close();
+    await expect(Log.open({ directory: killed })).rejects.toThrow(/entry 256 is not what the tree/);
   });
 });
 
