@@ -33,6 +33,7 @@ export const errorKinds = {
   'entry-too-large': { status: 413, exit: 4, title: 'Entry too large' },
   'not-admitted': { status: 403, exit: 4, title: 'Not admitted to this log' },
   'admission-conflict': { status: 409, exit: 4, title: 'Admission sequence conflict' },
+  'channel-conflict': { status: 409, exit: 4, title: 'Channel sequence conflict' },
   overloaded: { status: 503, exit: 4, title: 'The log is overloaded' },
   'rate-limited': { status: 429, exit: 4, title: 'Too many requests' },
   'log-stopping': { status: 503, exit: 4, title: 'The log is stopping or recovering' },
@@ -67,6 +68,30 @@ export const errorKinds = {
     exit: 18,
     title: 'The artifact is not what the statement names',
   },
+
+  'no-rule': { status: 403, exit: 20, title: 'The policy has no rule for this product' },
+  'builder-refused': { status: 403, exit: 21, title: 'Not built by a builder of the policy' },
+  'source-refused': { status: 403, exit: 22, title: 'Not built from the audited source' },
+  'not-reproduced': { status: 403, exit: 23, title: 'Not reproduced by enough rebuilders' },
+  'not-approved': { status: 403, exit: 24, title: 'Not approved by enough supervisors' },
+  rejected: { status: 403, exit: 25, title: 'Rejected by a supervisor' },
+  'not-reviewed': { status: 403, exit: 26, title: 'Source not reviewed' },
+  'place-refused': {
+    status: 403,
+    exit: 27,
+    title: 'Not assembled or signed where the policy wants',
+  },
+  'channel-missing': { status: 403, exit: 28, title: 'Channel statement missing' },
+  'channel-stale': { status: 403, exit: 29, title: 'Channel statement expired or too old' },
+  'channel-rollback': { status: 403, exit: 30, title: 'The channel went back or forked' },
+  'not-current': { status: 403, exit: 31, title: 'Not among the current releases' },
+  withdrawn: { status: 403, exit: 32, title: 'Withdrawn' },
+  downgrade: { status: 403, exit: 33, title: 'Older than what was installed' },
+  'checkpoint-stale': { status: 403, exit: 34, title: 'Checkpoint too old' },
+  'too-new': { status: 403, exit: 35, title: 'Not public for long enough' },
+  'policy-unsigned': { status: 403, exit: 36, title: 'Policy not signed by enough root keys' },
+  'policy-rollback': { status: 403, exit: 37, title: 'The policy went back' },
+  'state-unreadable': { status: 500, exit: 38, title: 'The trust state cannot be read' },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;
