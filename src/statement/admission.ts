@@ -17,9 +17,16 @@ import {
 } from './genesis.ts';
 import { inTotoPayloadType, parseStatement, type Statement } from './in-toto.ts';
 import { type IssuerChange, issuerPredicateType, readIssuerChange } from './issuer.ts';
+import { channelPredicateType, channelPurl, readChannel } from './channel.ts';
 import { provenancePredicateType, readProvenance } from './provenance.ts';
 import { verifyRegistrar } from './registrar.ts';
 import { readRelease, releasePredicateTypes } from './release.ts';
+import { readSourceCommitment, sourcePredicateType } from './source-commitment.ts';
+import {
+  readVerificationSummary,
+  verificationSummaryPredicateType,
+} from './verification-summary.ts';
+import { readWithdrawal, withdrawalPredicateType } from './withdrawal.ts';
 
 export type { AdmissionMode, Registrar } from './genesis.ts';
 
@@ -177,7 +184,11 @@ async function examineStatement(
     );
   }
   const { keyid, sig } = signature;
-  const assertion: Assertion = { ...readAssertion(statement), keyid, signatureLength: sig.length };
+  const assertion: Assertion = {
+    ...readAssertion(statement, state.origin),
+    keyid,
+    signatureLength: sig.length,
+  };
   const tried = candidates(state.issuers, assertion);
   for (const issuer of tried) {
     // Cheaper than a signature, so it comes first.
@@ -195,14 +206,51 @@ async function examineStatement(
   );
 }
 
-function readAssertion(statement: Statement): Pick<Assertion, 'kind' | 'roles' | 'purls'> {
-  const { predicateType } = statement;
-  if ((releasePredicateTypes as readonly string[]).includes(predicateType)) {
-    return { kind: 'release', roles: ['release'], purls: [readRelease(statement).purl] };
-  }
-  if (predicateType === provenancePredicateType) {
+type Asserted = Pick<Assertion, 'kind' | 'roles' | 'purls' | 'channel'>;
+
+/** What each kind of statement asserts, and the roles of which its issuer needs one. */
+const assertions: Readonly<Record<string, (statement: Statement, origin: string) => Asserted>> = {
+  ...Object.fromEntries(releasePredicateTypes.map((type) => [type, assertRelease])),
+  [provenancePredicateType]: (statement) => {
     const { purls } = readProvenance(statement);
     return { kind: 'provenance', roles: ['provenance', 'rebuild'], purls };
+  },
+  [verificationSummaryPredicateType]: (statement) => {
+    const { purls } = readVerificationSummary(statement);
+    return { kind: 'verification summary', roles: ['approve'], purls };
+  },
+  [channelPredicateType]: assertChannel,
+  [withdrawalPredicateType]: (statement) => {
+    const { purl } = readWithdrawal(statement);
+    return { kind: 'withdrawal', roles: ['withdraw'], purls: [purl] };
+  },
+  [sourcePredicateType]: (statement) => {
+    const { purl } = readSourceCommitment(statement);
+    const purls = purl === undefined ? [] : [purl];
+    return { kind: 'source commitment', roles: ['provenance'], purls };
+  },
+};
+
+function assertRelease(statement: Statement): Asserted {
+  return { kind: 'release', roles: ['release'], purls: [readRelease(statement).purl] };
+}
+
+function assertChannel(statement: Statement, origin: string): Asserted {
+  const { channel: name, sequence, previous, ...state } = readChannel(statement);
+  if (state.origin !== origin) {
+    throw new DaybookError(
+      'not-admitted',
+      `the channel statement is for the log ${state.origin}, this is ${origin}`,
+    );
+  }
+  const channel = { name, sequence, previous };
+  return { kind: 'channel', roles: ['channel'], purls: [channelPurl(name)], channel };
+}
+
+function readAssertion(statement: Statement, origin: string): Asserted {
+  const { predicateType } = statement;
+  if (Object.hasOwn(assertions, predicateType)) {
+    return (assertions[predicateType] as (typeof assertions)[string])(statement, origin);
   }
   if (predicateType === genesisPredicateType) {
     throw new DaybookError('not-admitted', 'a genesis statement is valid as entry 0 only');
@@ -210,7 +258,7 @@ function readAssertion(statement: Statement): Pick<Assertion, 'kind' | 'roles' |
   throw new DaybookError(
     'bad-statement',
     `predicateType "${predicateType.slice(0, 120)}" is not one that this log takes: ` +
-      [...releasePredicateTypes, provenancePredicateType, issuerPredicateType].join(', '),
+      [...Object.keys(assertions), issuerPredicateType].join(', '),
   );
 }
 

@@ -1,6 +1,7 @@
 /** Which issuer may say what, and whose key is tried for a signature. */
 import { DaybookError } from '../errors.ts';
 import type { PublicKey, SignatureAlgorithm } from '../signature/port.ts';
+import type { ChannelLink } from './channel.ts';
 import type { Role } from './issuer.ts';
 import { matchesScope, type Purl, type PurlScope } from './purl.ts';
 
@@ -27,9 +28,17 @@ export interface Issuer {
 /** By fingerprint of the key, in the order of admission. */
 export type Issuers = ReadonlyMap<string, Issuer>;
 
-/** What a release or provenance statement asserts, before its signature is verified. */
+export type AssertionKind =
+  | 'release'
+  | 'provenance'
+  | 'verification summary'
+  | 'channel'
+  | 'withdrawal'
+  | 'source commitment';
+
+/** What an issuer's statement asserts, before its signature is verified. */
 export interface Assertion {
-  readonly kind: 'release' | 'provenance';
+  readonly kind: AssertionKind;
   /** The envelope's unauthenticated hint; it decides which keys are tried. */
   readonly keyid: string;
   readonly signatureLength: number;
@@ -37,6 +46,8 @@ export interface Assertion {
   readonly roles: readonly Role[];
   /** All of them must be in the issuer's scopes; when there are none, the role alone decides. */
   readonly purls: readonly Purl[];
+  /** Of a channel statement: the place in its channel that it claims. */
+  readonly channel?: ChannelLink | undefined;
 }
 
 /**

@@ -74,15 +74,7 @@ export function readRelease({ predicate }: Statement): Release {
     );
   }
   const source = optionalString(extension.source, 'predicate.daybook.source', maxLength);
-  if (
-    source !== undefined &&
-    !/^git\+[a-z]+:\/\/[!-~]+@(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(source)
-  ) {
-    throw new DaybookError(
-      'bad-statement',
-      `predicate.daybook.source is "${source}", want git+https://host/repository@<commit> with the full commit hash`,
-    );
-  }
+  if (source !== undefined) checkSource(source, 'predicate.daybook.source');
   const builder = optionalString(extension.builder, 'predicate.daybook.builder', maxLength);
   if (builder !== undefined && !/^[a-z][a-z0-9+.-]*:[!-~]+$/.test(builder)) {
     throw new DaybookError('bad-statement', `predicate.daybook.builder "${builder}" is not a URI`);
@@ -92,6 +84,15 @@ export function readRelease({ predicate }: Statement): Release {
     'predicate.releaseId',
   );
   return { purl, releaseId, kind, source, builder };
+}
+
+/** Throws `bad-statement` unless `source` is a repository with a full commit hash. */
+export function checkSource(source: string, what: string): void {
+  if (/^git\+[a-z]+:\/\/[!-~]+@(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(source)) return;
+  throw new DaybookError(
+    'bad-statement',
+    `${what} is "${source.slice(0, 200)}", want git+https://host/repository@<commit> with the full commit hash`,
+  );
 }
 
 function isReleaseKind(kind: string): kind is ReleaseKind {

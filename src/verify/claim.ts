@@ -58,12 +58,8 @@ function readClaim(statement: Statement): Omit<ArtifactClaim, 'predicateType' | 
     return { ...release, purls: [purl] };
   }
   if (predicateType === provenancePredicateType) {
-    const { builderId, dependencies, purls } = readProvenance(statement);
-    return {
-      builder: builderId,
-      source: dependencies.find((uri) => uri.startsWith('git+')),
-      purls,
-    };
+    const { builderId, source, purls } = readProvenance(statement);
+    return { builder: builderId, source, purls };
   }
   throw new DaybookError(
     'bad-statement',
