@@ -16,9 +16,11 @@ import { parseCheckpoint } from '../note/checkpoint.ts';
 import { openNote, parseNote } from '../note/note.ts';
 import { parseVkey } from '../note/vkey.ts';
 import { advance, examine, openGenesis, type AdmissionState } from '../statement/admission.ts';
+import type { ChannelLink } from '../statement/channel.ts';
 import { HeadFile } from '../store/head-file.ts';
 import { openLevelStore } from '../store/level-store.ts';
-import type { IndexKind, Store } from '../store/store.ts';
+import type { IndexKind, Store, UniqueKind } from '../store/store.ts';
+import { channelPlace } from './channels.ts';
 import { dataFiles } from './data-directory.ts';
 import { admissionDigest } from './genesis.ts';
 
@@ -35,6 +37,7 @@ export interface FsckReport {
 }
 
 const HASH_BYTES = 32;
+const indexKinds = ['leaf', 'dedupe', 'channel', 'artifact'] as const satisfies IndexKind[];
 
 /**
  * Opens the directory of a log that is not running and checks all of it. Throws `store-locked`
@@ -75,7 +78,9 @@ class Check {
   /** Roots at the sizes at which something was signed. */
   readonly #roots = new Map<number, Hash>();
   /** How many index keys of each kind the entries explain. */
-  readonly #explained = { leaf: 0, dedupe: 0, artifact: 0 };
+  readonly #explained: Record<IndexKind, number> = { leaf: 0, dedupe: 0, channel: 0, artifact: 0 };
+  /** The newest statement, so far, of each channel. */
+  readonly #channels = new Map<string, { sequence: number; index: LeafIndex }>();
   #admission: AdmissionState | undefined;
 
   constructor(store: Store) {
@@ -224,6 +229,7 @@ class Check {
       );
       this.#admission = advance(this.#admission, claim);
       this.#key('dedupe', dedupe, index);
+      if (claim.kind !== 'admission' && claim.channel) this.#channel(claim.channel, index);
       const admission = claim.kind === 'admission' ? [admissionDigest(this.#admission.origin)] : [];
       await this.#artifacts([...subjects, ...admission], index);
     } catch (error) {
@@ -231,7 +237,21 @@ class Check {
     }
   }
 
-  #key(kind: 'leaf' | 'dedupe', digest: Uint8Array, index: LeafIndex): void {
+  /** Is the statement the next one of its channel, and does it name the one before? */
+  #channel({ name, sequence, previous }: ChannelLink, index: LeafIndex): void {
+    this.#key('channel', channelPlace(name, sequence), index);
+    const before = this.#channels.get(name);
+    if (sequence !== (before?.sequence ?? 0) + 1 || previous !== before?.index) {
+      this.#disagree(
+        `entry ${index}`,
+        `is statement ${sequence} of channel ${name} after entry ${previous ?? 'none'}, ` +
+          `want ${(before?.sequence ?? 0) + 1} after entry ${before?.index ?? 'none'}`,
+      );
+    }
+    this.#channels.set(name, { sequence, index });
+  }
+
+  #key(kind: UniqueKind, digest: Uint8Array, index: LeafIndex): void {
     this.#explained[kind] += 1;
     const named = this.#store.lookup(kind, digest);
     if (named === index) return;
@@ -256,9 +276,9 @@ class Check {
 
   /** All keys that entries explain were looked for; if there are more, some name what is not so. */
   async #strayKeys(): Promise<void> {
-    const counted = { leaf: 0, dedupe: 0, artifact: 0 };
+    const counted = { leaf: 0, dedupe: 0, channel: 0, artifact: 0 };
     for await (const { kind } of this.#store.indexKeys()) counted[kind] += 1;
-    for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
+    for (const kind of indexKinds) {
       if (counted[kind] === this.#explained[kind]) continue;
       this.#disagree(
         `index keys ${kind}`,

@@ -15,6 +15,7 @@ import type { Tile } from '../merkle/tile.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
 import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
 import { admissionDigest } from './genesis.ts';
+import { NewestOfChannels, channelPlace } from './channels.ts';
 import { InclusionWaiters, type Published } from './publisher.ts';
 import { openRunning, type Running } from './running.ts';
 import type { Assigned, SequencerLimits, Submission } from './sequencer.ts';
@@ -62,6 +63,7 @@ export class Log {
   readonly #waiters = new InclusionWaiters();
   readonly #submitting = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
+  readonly #channels = new NewestOfChannels();
   #running!: Running;
   /** Why the log takes no entries and signs nothing; undefined while it does. */
   #halted: string | undefined;
@@ -177,6 +179,21 @@ export class Log {
   async lookupArtifact(sha256: Uint8Array, from: LeafIndex, limit: number): Promise<LeafIndex[]> {
     const indexes = await this.#running.store.list('artifact', sha256, from, limit);
     return indexes.filter((index) => index < this.published.size);
+  }
+
+  /** The newest `limit` of these indexes, ascending. */
+  newestOfArtifact(sha256: Uint8Array, limit: number): Promise<LeafIndex[]> {
+    return this.#running.store.listNewest('artifact', sha256, this.published.size, limit);
+  }
+
+  /** Index of the newest published statement of a channel. */
+  channel(name: string): LeafIndex | undefined {
+    const { store, publisher } = this.#running;
+    const { size } = publisher.published;
+    return this.#channels.find(name, (sequence) => {
+      const index = store.lookup('channel', channelPlace(name, sequence));
+      return index !== undefined && index < size ? index : undefined;
+    });
   }
 
   /** Hashes of a tile (C2SP tlog-tiles). Throws `not-found` for what is not published. */

@@ -9,7 +9,9 @@ import type { GrowingTree } from '../merkle/growing-tree.ts';
 import type { Hash } from '../merkle/hash.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { advance, authorize, type AdmissionState, type Claim } from '../statement/admission.ts';
-import type { FullTile, IndexKey, Store } from '../store/store.ts';
+import { checkChannelLink, type ChannelLink } from '../statement/channel.ts';
+import type { FullTile, IndexKey, Store, UniqueKind } from '../store/store.ts';
+import { channelPlace } from './channels.ts';
 
 export interface Assigned {
   readonly index: LeafIndex;
@@ -44,14 +46,16 @@ const defaultSequencerLimits: SequencerLimits = {
   queuedBytes: 256 << 20,
 };
 
+/** Index of each new statement by its dedupe digest and its place in a channel, until the store finds it. */
+type Fresh = ReadonlyMap<string, LeafIndex>;
+
 interface Batch {
   readonly expectedSize: TreeSize;
   readonly entries: Uint8Array[];
   readonly tiles: readonly FullTile[];
   readonly keys: IndexKey[];
   readonly root: Hash;
-  /** Index of each new statement by its dedupe digest, until look-ups in the store find it. */
-  readonly fresh: ReadonlyMap<string, LeafIndex>;
+  readonly fresh: Fresh;
   readonly answers: readonly Answer[];
 }
 
@@ -181,19 +185,17 @@ export class Sequencer {
     const fresh = new Map<string, LeafIndex>();
     for (const submission of submissions) {
       const { dedupe, leafHash, artifacts, claim } = submission;
-      const name = digestName(dedupe.digest);
-      const known =
-        fresh.get(name) ??
-        this.#unstoredIndex(name) ??
-        this.#store.lookup(dedupe.kind, dedupe.digest);
+      const known = this.#lookup(dedupe.kind, dedupe.digest, fresh);
       if (known !== undefined) {
         answers.push({ submission, index: known, duplicate: true });
         continue;
       }
+      const channel = claim?.kind === 'admission' ? undefined : claim?.channel;
       if (claim) {
         // The state may have moved since the signature was verified: entry i is valid only by 0..i-1.
         try {
           authorize(this.#admission, claim);
+          if (channel) this.#checkChannel(channel, fresh);
         } catch (error) {
           submission.settle(error as DaybookError);
           continue;
@@ -201,11 +203,16 @@ export class Sequencer {
         this.#admission = advance(this.#admission, claim);
       }
       const index = leafIndex(expectedSize + entries.length);
-      fresh.set(name, index);
+      fresh.set(digestName(dedupe.digest), index);
       entries.push(submission.entry);
       leafHashes.push(leafHash);
       keys.push({ kind: 'leaf', digest: leafHash, index });
       if (dedupe.kind === 'dedupe') keys.push({ kind: 'dedupe', digest: dedupe.digest, index });
+      if (channel) {
+        const place = channelPlace(channel.name, channel.sequence);
+        fresh.set(digestName(place), index);
+        keys.push({ kind: 'channel', digest: place, index });
+      }
       for (const digest of artifacts) keys.push({ kind: 'artifact', digest, index });
       answers.push({ submission, index, duplicate: false });
     }
@@ -213,12 +220,19 @@ export class Sequencer {
     return { expectedSize, entries, tiles, keys, root: this.#tree.root(), fresh, answers };
   }
 
-  #unstoredIndex(name: string): LeafIndex | undefined {
-    for (const { fresh } of this.#unstored) {
-      const index = fresh.get(name);
-      if (index !== undefined) return index;
-    }
-    return undefined;
+  /** Does the statement come next in its channel, after all that have an index so far? */
+  #checkChannel(channel: ChannelLink, fresh: Fresh): void {
+    checkChannelLink(channel, (name, sequence) =>
+      this.#lookup('channel', channelPlace(name, sequence), fresh),
+    );
+  }
+
+  /** In the batch that is being prepared, in those that wait for the store, and in the store. */
+  #lookup(kind: UniqueKind, digest: Uint8Array, preparing: Fresh): LeafIndex | undefined {
+    const name = digestName(digest);
+    let index = preparing.get(name);
+    for (const { fresh } of this.#unstored) index ??= fresh.get(name);
+    return index ?? this.#store.lookup(kind, digest);
   }
 
   /** Never rejects: a failure is told to those who wait and to `onFailure`. */

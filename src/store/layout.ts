@@ -6,6 +6,7 @@
  *                                     within one bundle of 256; one run per append and bundle
  *     t | level | be64(index)         a full tile, 256 hashes
  *     d | digest, l | digest          be64(index): dedupe digest, leaf hash
+ *     c | digest                      be64(index): place in a channel, see log/channels.ts
  *     a | digest | be64(index)        empty: one for each entry that names the artifact
  *     r.format r.state r.signed r.published    the records of record.ts
  */
@@ -13,13 +14,20 @@ import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { decodeBundle, encodeBundle } from '../merkle/bundle.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
-import type { IndexKey, IndexKind } from './store.ts';
+import type { IndexKey, IndexKind, UniqueKind } from './store.ts';
 
 const DIGEST_BYTES = 32;
 export const TILE_BYTES = TILE_WIDTH * DIGEST_BYTES;
 const INDEX_BYTES = 8;
 
-const prefix = { entry: 0x65, tile: 0x74, dedupe: 0x64, leaf: 0x6c, artifact: 0x61 } as const;
+const prefix = {
+  entry: 0x65,
+  tile: 0x74,
+  dedupe: 0x64,
+  leaf: 0x6c,
+  channel: 0x63,
+  artifact: 0x61,
+} as const;
 
 function writeIndex(into: Uint8Array, offset: number, value: number): void {
   const view = new DataView(into.buffer, into.byteOffset + offset, INDEX_BYTES);
@@ -57,7 +65,7 @@ export const DIGEST_KEY_BYTES = 1 + DIGEST_BYTES;
 
 /** Key of a digest that names one index; written to `into` where the caller has no need to keep it. */
 export function digestKey(
-  kind: Exclude<IndexKind, 'artifact'>,
+  kind: UniqueKind,
   digest: Uint8Array,
   into: Uint8Array = new Uint8Array(DIGEST_KEY_BYTES),
 ): Uint8Array {

@@ -33,7 +33,7 @@ import {
   recordKey,
   type TreeState,
 } from './record.ts';
-import type { Append, IndexKey, Store, StoreState } from './store.ts';
+import type { Append, IndexKey, Store, StoreState, UniqueKind } from './store.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface LevelStoreOptions {
@@ -58,6 +58,8 @@ const EASE_OFF_MS: Readonly<Record<number, number>> = {
   10: 100,
   11: 150,
 };
+
+const uniqueKinds = ['leaf', 'dedupe', 'channel'] as const satisfies readonly UniqueKind[];
 
 type Batch = ReturnType<Database['batch']>;
 
@@ -184,7 +186,7 @@ class LevelStore implements Store {
   /** In the background, as a large log has many keys: until it is done look-ups are slower, not wrong. */
   async #fillFilter(): Promise<void> {
     try {
-      for (const kind of ['leaf', 'dedupe'] as const) {
+      for (const kind of uniqueKinds) {
         const range = { ...indexKeyRange(kind), highWaterMarkBytes: FILTER_READ_BYTES };
         const keys = this.#db.keys(range);
         for (;;) {
@@ -294,7 +296,7 @@ class LevelStore implements Store {
     });
   }
 
-  lookup(kind: 'dedupe' | 'leaf', digest: Uint8Array): LeafIndex | undefined {
+  lookup(kind: UniqueKind, digest: Uint8Array): LeafIndex | undefined {
     if (this.#filterIsWhole && !this.#filter.mayHave(digest)) return undefined;
     let value: Uint8Array | undefined;
     try {
@@ -319,9 +321,23 @@ class LevelStore implements Store {
     return keys.map(indexOfArtifactKey);
   }
 
+  async listNewest(
+    _kind: 'artifact',
+    digest: Uint8Array,
+    end: TreeSize,
+    limit: number,
+  ): Promise<LeafIndex[]> {
+    const range = {
+      gte: artifactKey(digest, leafIndex(0)),
+      lt: artifactKey(digest, leafIndex(end)),
+    };
+    const keys = await this.#read((db) => db.keys({ ...range, limit, reverse: true }).all());
+    return keys.map(indexOfArtifactKey).reverse();
+  }
+
   async *indexKeys(): AsyncIterable<IndexKey> {
     try {
-      for (const kind of ['leaf', 'dedupe', 'artifact'] as const) {
+      for (const kind of [...uniqueKinds, 'artifact'] as const) {
         const range = { ...indexKeyRange(kind), highWaterMarkBytes: READ_BYTES };
         for await (const [key, value] of this.#db.iterator(range)) {
           yield parseIndexKey(kind, key, value);

@@ -24,11 +24,14 @@ export interface FullTile {
   readonly hashes: Uint8Array;
 }
 
-export type IndexKind = 'dedupe' | 'leaf' | 'artifact';
+/** Kinds that name one index for each digest: statements, leaf hashes, places in a channel. */
+export type UniqueKind = 'dedupe' | 'leaf' | 'channel';
+/** `artifact` names many. */
+export type IndexKind = UniqueKind | 'artifact';
 
 /**
- * `dedupe` and `leaf` name one index for each digest, `artifact` names many. Whoever appends has
- * looked the one-index digests up: the store does not pay for a second look-up of each.
+ * Whoever appends has looked the digests that name one index up: the store does not pay for a second
+ * look-up of each.
  */
 export interface IndexKey {
   readonly kind: IndexKind;
@@ -67,10 +70,17 @@ export interface Store {
   readTiles(
     tiles: readonly { readonly level: number; readonly index: number }[],
   ): Promise<Uint8Array[]>;
-  /** First index of a `dedupe` or `leaf` digest. Synchronous: it sits in the sequencer's inner loop. */
-  lookup(kind: 'dedupe' | 'leaf', digest: Uint8Array): LeafIndex | undefined;
+  /** The one index of a digest. Synchronous: it sits in the sequencer's inner loop. */
+  lookup(kind: UniqueKind, digest: Uint8Array): LeafIndex | undefined;
   /** Indexes of an artifact digest, ascending, from `from` on, at most `limit`. */
   list(kind: 'artifact', digest: Uint8Array, from: LeafIndex, limit: number): Promise<LeafIndex[]>;
+  /** The last `limit` indexes of an artifact digest below `end`, ascending. */
+  listNewest(
+    kind: 'artifact',
+    digest: Uint8Array,
+    end: TreeSize,
+    limit: number,
+  ): Promise<LeafIndex[]>;
   /** Every index key there is, in an order of the engine's own. */
   indexKeys(): AsyncIterable<IndexKey>;
   close(): Promise<void>;

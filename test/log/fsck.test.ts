@@ -1,5 +1,4 @@
 /** Damage of each kind, written into the database as a faulty disk would, is named where it is. */
-import { Level } from 'level';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { dataFiles } from '../../src/log/data-directory.ts';
@@ -7,31 +6,8 @@ import { fsck } from '../../src/log/fsck.ts';
 import { Log } from '../../src/log/log.ts';
 import { entryKey, digestKey, tileKey } from '../../src/store/layout.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
+import { change, flip, present } from './damage.ts';
 import { admission, closedLog, entries, newSigner, release, scratchDirectory } from './scratch.ts';
-
-type Database = Level<Uint8Array, Uint8Array>;
-
-async function change(directory: string, edit: (db: Database) => Promise<void>): Promise<void> {
-  const db: Database = new Level(dataFiles(directory).database, {
-    keyEncoding: 'view',
-    valueEncoding: 'view',
-  });
-  await db.open();
-  await edit(db);
-  await db.close();
-}
-
-async function flip(db: Database, key: Uint8Array, position: number): Promise<void> {
-  const value = Buffer.from(await present(db, key));
-  value[position] = (value[position] as number) ^ 1;
-  await db.put(key, value);
-}
-
-async function present(db: Database, key: Uint8Array): Promise<Uint8Array> {
-  const value = await db.get(key);
-  if (value === undefined) throw new Error('the test damages what is not there');
-  return value;
-}
 
 async function found(directory: string): Promise<string[]> {
   return (await fsck(directory)).disagreements.map(({ where }) => where);

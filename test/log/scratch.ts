@@ -4,6 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { encodeHex } from '../../src/encoding/hex.ts';
+import { leafIndex } from '../../src/encoding/integer.ts';
 import { readKeyFile } from '../../src/keys/key-file.ts';
 import { generateKey, signerFromPem } from '../../src/keys/node-signer.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
@@ -14,6 +16,7 @@ import { parseCheckpoint, type Checkpoint } from '../../src/note/checkpoint.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
 import { parseVkey } from '../../src/note/vkey.ts';
 import type { Signer } from '../../src/signature/port.ts';
+import { channelStatement } from '../../src/statement/channel.ts';
 import { formatEnvelope, signEnvelope } from '../../src/statement/dsse.ts';
 import { inTotoPayloadType } from '../../src/statement/in-toto.ts';
 import { issuerStatement, type IssuerAction } from '../../src/statement/issuer.ts';
@@ -41,6 +44,11 @@ export async function envelope(payload: Uint8Array, signer: Signer): Promise<Uin
   return formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [signer]));
 }
 
+const admitted = {
+  roles: ['release', 'channel'],
+  purls: ['pkg:generic/acme/*', 'pkg:channel/acme/*'],
+} as const;
+
 /** An admission entry for the log in `directory`, with its own registrar key. */
 export async function admission(
   log: Log,
@@ -55,7 +63,7 @@ export async function admission(
     action,
     name: 'acme',
     key: issuer.publicKey,
-    ...(action === 'revoke' ? {} : { roles: ['release'], purls: ['pkg:generic/acme/*'] }),
+    ...(action === 'revoke' ? {} : admitted),
   });
   return envelope(payload, registrar);
 }
@@ -68,6 +76,31 @@ export async function release(issuer: Signer, version: string): Promise<Uint8Arr
   const payload = releaseStatement({
     purl: `pkg:generic/acme/scanner@${version}`,
     subjects: [{ name: 'scanner', sha256: sha256(version) }],
+  });
+  return envelope(payload, issuer);
+}
+
+/** Statement `sequence` of a channel, on which version `1.<sequence>` is current. */
+export async function channelEntry(
+  log: Log,
+  issuer: Signer,
+  sequence: number,
+  previous: number | undefined,
+  { channel = 'acme/stable', expires = 2_000_000_000 } = {},
+): Promise<Uint8Array> {
+  const version = `1.${sequence}`;
+  const payload = channelStatement({
+    origin: log.origin,
+    channel,
+    kind: 'releases',
+    sequence,
+    previous: previous === undefined ? undefined : leafIndex(previous),
+    issued: 1_900_000_000,
+    expires,
+    current: [
+      { purl: `pkg:generic/acme/scanner@${version}`, sha256: [encodeHex(sha256(version))] },
+    ],
+    withdrawn: [],
   });
   return envelope(payload, issuer);
 }

@@ -100,6 +100,7 @@ export function conformance(name: string, open: (directory: string) => Promise<S
       expect(await again.readEntries(leafIndex(0), 600)).toEqual(entriesAt(0, 600));
       expect(await again.readTiles([{ level: 0, index: 1 }])).toEqual([tileAt(0, 1).hashes]);
       expect(again.lookup('leaf', digestOf('leaf 599'))).toBe(599);
+      expect(again.lookup('channel', digestOf('channel 1'))).toBe(1);
       await again.append(appendAt(600, 1));
       expect(again.state.size).toBe(601);
     });
@@ -258,6 +259,9 @@ export function conformance(name: string, open: (directory: string) => Promise<S
       expect(store.lookup('dedupe', digestOf('dedupe 0'))).toBe(0);
       expect(store.lookup('dedupe', digestOf('dedupe 4'))).toBe(4);
       expect(store.lookup('leaf', digestOf('leaf 3'))).toBe(3);
+      expect(store.lookup('channel', digestOf('channel 2'))).toBe(2);
+      expect(store.lookup('channel', digestOf('leaf 2'))).toBeUndefined();
+      expect(store.lookup('dedupe', digestOf('channel 2'))).toBeUndefined();
       expect(store.lookup('leaf', digestOf('dedupe 3'))).toBeUndefined();
       expect(store.lookup('dedupe', digestOf('dedupe 5'))).toBeUndefined();
     });
@@ -302,6 +306,17 @@ export function conformance(name: string, open: (directory: string) => Promise<S
       expect(await store.list('artifact', digest, leafIndex(5), 2)).toEqual([7, 10]);
       expect(await store.list('artifact', digest, leafIndex(305), 2)).toEqual([]);
       expect(await store.list('artifact', digestOf('none'), leafIndex(0), 10)).toEqual([]);
+    });
+
+    test('the newest entries of an artifact, below a size', async () => {
+      const store = await openNew(4, 1, 300);
+      const newest = (end: number, limit: number, name = 'artifact 1'): Promise<number[]> =>
+        store.listNewest('artifact', digestOf(name), treeSize(end), limit);
+      expect(await newest(305, 3)).toEqual([298, 301, 304]);
+      expect(await newest(304, 3)).toEqual([295, 298, 301]);
+      expect(await newest(5, 9)).toEqual([1, 4]);
+      expect(await newest(1, 9)).toEqual([]);
+      expect(await newest(305, 9, 'none')).toEqual([]);
     });
   });
 }

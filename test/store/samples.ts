@@ -28,13 +28,14 @@ export function rootAt(size: number): Uint8Array {
   return digestOf(`root ${size}`);
 }
 
-/** Each entry has a dedupe and a leaf key, and one of three artifacts. */
+/** Each entry has a dedupe, a leaf and a channel key, and one of three artifacts. */
 export function appendAt(from: number, count: number): Append {
   const keys: IndexKey[] = [];
   for (let i = from; i < from + count; i += 1) {
     const index = leafIndex(i);
     keys.push({ kind: 'dedupe', digest: digestOf(`dedupe ${i}`), index });
     keys.push({ kind: 'leaf', digest: digestOf(`leaf ${i}`), index });
+    keys.push({ kind: 'channel', digest: digestOf(`channel ${i}`), index });
     keys.push({ kind: 'artifact', digest: digestOf(`artifact ${i % 3}`), index });
   }
   const tiles: FullTile[] = [];
