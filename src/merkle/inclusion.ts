@@ -76,7 +76,8 @@ export function rootFromInclusion(
   );
 }
 
-function siblingsOfLeaf(index: number, size: number): readonly Subtree[] {
+/** The subtrees beside the leaf's path, the lowest first. Throws `inclusion-invalid` for an index not below size. */
+export function siblingsOfLeaf(index: number, size: number): readonly Subtree[] {
   if (leafIndex(index) >= treeSize(size)) {
     throw new DaybookError('inclusion-invalid', `index ${index} is not below size ${size}`);
   }

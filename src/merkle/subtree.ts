@@ -28,13 +28,20 @@ export function walkDown(index: number, size: number, isEnd: (at: Subtree) => bo
   const siblings: Subtree[] = [];
   let at = wholeTree(size);
   while (!isEnd(at)) {
-    const split = at.from + largestPowerBelow(at.to - at.from);
-    const left = { from: at.from, to: split };
-    const right = { from: split, to: at.to };
-    siblings.push(index < split ? right : left);
-    at = index < split ? left : right;
+    const [left, right] = splitSubtree(at);
+    siblings.push(index < right.from ? right : left);
+    at = index < right.from ? left : right;
   }
   return { end: at, siblings: siblings.reverse() };
+}
+
+/** The two subtrees of one that has at least 2 leaves: the left one is complete. */
+export function splitSubtree({ from, to }: Subtree): readonly [left: Subtree, right: Subtree] {
+  const split = from + largestPowerBelow(to - from);
+  return [
+    { from, to: split },
+    { from: split, to },
+  ];
 }
 
 /** The largest power of two below `count`, which is at least 2; halving and doubling are exact. */
