@@ -11,7 +11,9 @@ import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { Hash } from '../merkle/hash.ts';
 import type { Inclusion } from '../merkle/inclusion.ts';
+import type { Leaf } from '../merkle/multi-inclusion.ts';
 import type { Tile } from '../merkle/tile.ts';
+import { formatReleaseFile } from '../proof/release-file.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
 import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
 import { admissionDigest } from './genesis.ts';
@@ -148,15 +150,33 @@ export class Log {
       this.entry(index),
       this.inclusion(index, published.size),
     ]);
-    if (!equalBytes(hasher.leaf(entry), leafHash)) {
-      throw new DaybookError(
-        'store-corrupt',
-        `entry ${index} is not what the tree says: stop the log and run \`daybook fsck\``,
-      );
-    }
+    checkLeaf(index, entry, leafHash);
     return utf8(
       formatTlogProof({ extra: entry, index, hashes: proof, checkpoint: published.note }),
     );
+  }
+
+  /**
+   * A release file: the published entries of these indexes, which ascend, and one proof of all of them
+   * under the published checkpoint. Throws `not-found`.
+   */
+  async releaseFile(indexes: readonly LeafIndex[]): Promise<Uint8Array> {
+    const { published } = this;
+    const { reader } = this.#running;
+    const [{ leaves, proof }, ...entries] = await Promise.all([
+      reader.multiInclusion(indexes, published),
+      ...indexes.map((index) => reader.entry(index)),
+    ]);
+    return formatReleaseFile({
+      checkpoint: published.note,
+      entries: indexes.map((index, i) => {
+        const entry = entries[i] as Uint8Array;
+        checkLeaf(index, entry, (leaves[i] as Leaf).hash);
+        return { index, entry };
+      }),
+      proof,
+      channels: [],
+    });
   }
 
   /** An inclusion proof at `size`, by default the published one. Throws `not-found`. */
@@ -318,6 +338,14 @@ export class Log {
       }).catch(() => undefined);
     }
   }
+}
+
+function checkLeaf(index: LeafIndex, entry: Uint8Array, leafHash: Uint8Array): void {
+  if (equalBytes(hasher.leaf(entry), leafHash)) return;
+  throw new DaybookError(
+    'store-corrupt',
+    `entry ${index} is not what the tree says: stop the log and run \`daybook fsck\``,
+  );
 }
 
 /** The outcome of an entry that was refused, or whose fate is unknown. */

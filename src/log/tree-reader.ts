@@ -9,6 +9,7 @@ import type { LeafIndex, TreeSize } from '../encoding/integer.ts';
 import { proveConsistency } from '../merkle/consistency.ts';
 import { HASH_BYTES, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import { proveInclusion, type Inclusion } from '../merkle/inclusion.ts';
+import { proveMultiInclusion, type MultiInclusion } from '../merkle/multi-inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { TILE_WIDTH, tilePath, tileWidth, type Tile } from '../merkle/tile.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
@@ -63,13 +64,24 @@ export class TreeReader {
       throw new DaybookError('not-found', `entry ${index} is not in the tree of size ${at}`);
     }
     const inclusion = await proveInclusion(index, at, this.#hashReader(at), this.#options.hasher);
-    if (at === published.size && !equalBytes(inclusion.root, published.root)) {
-      throw new DaybookError(
-        'store-corrupt',
-        `the tiles do not lead to the published root at size ${at}: stop the log and run \`daybook fsck\``,
-      );
-    }
+    if (at === published.size) checkRoot(inclusion.root, published);
     return inclusion;
+  }
+
+  /** One proof of several entries, verified against this published checkpoint; indexes ascend. */
+  async multiInclusion(
+    indexes: readonly LeafIndex[],
+    published: Published,
+  ): Promise<MultiInclusion> {
+    const { size } = published;
+    const proven = await proveMultiInclusion(
+      indexes,
+      size,
+      this.#hashReader(size),
+      this.#options.hasher,
+    );
+    checkRoot(proven.root, published);
+    return proven;
   }
 
   /** The consistency proof between two published sizes; 0 < from. */
@@ -138,4 +150,12 @@ export class TreeReader {
       throw new DaybookError('not-found', `size ${size} is above the published size ${published}`);
     }
   }
+}
+
+function checkRoot(root: Hash, { size, root: expected }: Published): void {
+  if (equalBytes(root, expected)) return;
+  throw new DaybookError(
+    'store-corrupt',
+    `the tiles do not lead to the published root at size ${size}: stop the log and run \`daybook fsck\``,
+  );
 }

@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly maxBatchBytes: number;
   /** Memory for tiles and bundles that are asked for often. */
   readonly tileCacheBytes: number;
+  /** Memory for channel and release files under the newest checkpoint. */
+  readonly releaseFileCacheBytes: number;
 }
 
 const defaults: Omit<ServerConfig, 'logger'> = {
@@ -47,6 +49,7 @@ const defaults: Omit<ServerConfig, 'logger'> = {
   maxBatchEntries: 10_000,
   maxBatchBytes: 64 << 20,
   tileCacheBytes: 64 << 20,
+  releaseFileCacheBytes: 32 << 20,
 };
 
 export function serverConfig(given: Partial<ServerConfig>): ServerConfig {

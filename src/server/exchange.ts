@@ -2,6 +2,7 @@
  * One HTTP exchange as the handlers see it, and the ways to answer it. Answers bypass Koa's own
  * (`ctx.respond = false`): on the paths of tiles and entries that doubles the throughput.
  */
+import { hash } from 'node:crypto';
 import type { ParameterizedContext } from 'koa';
 import * as z from 'zod';
 import { DaybookError } from '../errors.ts';
@@ -102,6 +103,11 @@ export function preferredType<Offer extends string>(
   const found = offers.find((offer) => offer === accepted);
   if (found !== undefined) return found;
   throw new DaybookError('not-acceptable', `this answer comes as ${offers.join(' or ')} only`);
+}
+
+/** The ETag of a representation; `suffix` tells apart the encodings of the same bytes. */
+export function strongTag(bytes: Uint8Array, suffix = ''): string {
+  return `"${hash('sha256', bytes, 'base64url')}${suffix}"`;
 }
 
 /** Answers 304 and gives true when the client has the representation with this `etag`. */

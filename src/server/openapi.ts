@@ -83,7 +83,7 @@ function bytesOperation(summary: string, type: string, names: readonly string[] 
 function document(operations: readonly Operation[]): Json {
   const paths: Record<string, Json> = {};
   for (const each of operations) {
-    const path = each.path.replaceAll(/:(\w+)/g, '{$1}');
+    const path = each.path.replaceAll(/[:*](\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [each.method]: operationObject(each) };
   }
   return {

@@ -19,7 +19,7 @@ export interface BodyKind {
 
 export interface Operation {
   readonly method: 'get' | 'post';
-  /** Path with `:name` for parameters. */
+  /** Path with `:name` for parameters, `*name` for one with slashes. */
   readonly path: string;
   readonly summary: string;
   readonly query: z.ZodObject;

@@ -17,6 +17,7 @@ import type { Operation } from './operation.ts';
 import { pageOperation } from './page.ts';
 import { answerOtherMethod } from './problem.ts';
 import { proofOperations } from './proofs.ts';
+import { releaseFileOperations } from './release-files.ts';
 import { Service } from './service.ts';
 import { submitOperations } from './submit.ts';
 import { tilesMiddleware } from './tiles.ts';
@@ -99,6 +100,7 @@ function routes(service: Service): Router<ExchangeState> {
     ...batchOperations(service),
     ...entryOperations(service),
     ...proofOperations(service),
+    ...releaseFileOperations(service),
     ...admissionOperations(service),
     ...healthOperations(service),
     pageOperation(service),

@@ -2,7 +2,6 @@
  * C2SP tlog-tiles: GET /checkpoint and GET /tile/... . This is a middleware before the router: it is
  * the hottest path, and a tile's path is more than a router's pattern can say.
  */
-import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Middleware, Next } from 'koa';
@@ -13,6 +12,7 @@ import {
   answer,
   answerUnchanged,
   immutable,
+  strongTag,
   type Exchange,
   type ExchangeState,
 } from './exchange.ts';
@@ -38,10 +38,6 @@ function acceptsGzip(wish: string | undefined): boolean {
     wish !== undefined &&
     /(^|,)\s*(gzip|\*)\s*(;\s*q=(0\.0*[1-9]\d*|1(\.0*)?)\s*)?(,|$)/i.test(wish)
   );
-}
-
-function strongTag(bytes: Uint8Array, suffix = ''): string {
-  return `"${hash('sha256', bytes, 'base64url')}${suffix}"`;
 }
 
 async function represent(log: Log, { resource, zipped }: Wanted): Promise<Representation> {

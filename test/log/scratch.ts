@@ -46,7 +46,12 @@ export async function envelope(payload: Uint8Array, signer: Signer): Promise<Uin
 
 const admitted = {
   roles: ['release', 'channel'],
-  purls: ['pkg:generic/acme/*', 'pkg:channel/acme/*'],
+  purls: [
+    'pkg:generic/acme/*',
+    'pkg:channel/acme/*',
+    'pkg:channel/acme/*/*',
+    'pkg:channel/acme/*/*/*',
+  ],
 } as const;
 
 /** An admission entry for the log in `directory`, with its own registrar key. */

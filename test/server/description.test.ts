@@ -59,6 +59,7 @@ describe('what the server says about itself', () => {
       '/',
       '/add',
       '/admission',
+      '/channels/{name}',
       '/checkpoint',
       '/entries',
       '/entries/batch',
@@ -69,6 +70,7 @@ describe('what the server says about itself', () => {
       '/proofs/entry/{index}',
       '/proofs/inclusion',
       '/readyz',
+      '/releases/{sha256}',
       '/tile/entries/{index}',
       '/tile/{level}/{index}',
     ]);
