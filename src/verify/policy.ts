@@ -111,17 +111,25 @@ function signedBy(key: VerifierKey, opened: OpenedSignature[]): OpenedSignature 
   return opened.find((other) => other.key.name === key.name && other.key.keyId === key.keyId);
 }
 
-function checkQuorum({ groups, quorum }: TrustPolicy, cosigners: ReadonlySet<string>): void {
+/** Whether the witnesses of these names reach the policy's quorum. */
+export function reachesQuorum(
+  { groups, quorum }: TrustPolicy,
+  cosigners: ReadonlySet<string>,
+): boolean {
   const witnessed = new Set(cosigners);
   // A group's members stand before it, so one pass is enough.
   for (const { name, threshold, members } of groups) {
     if (members.filter((member) => witnessed.has(member)).length >= threshold) witnessed.add(name);
   }
-  if (quorum === 'none' || witnessed.has(quorum)) return;
+  return quorum === 'none' || witnessed.has(quorum);
+}
+
+function checkQuorum(policy: TrustPolicy, cosigners: ReadonlySet<string>): void {
+  if (reachesQuorum(policy, cosigners)) return;
   const shown = [...cosigners].join(', ') || 'no witness';
   throw new DaybookError(
     'quorum-missing',
-    `quorum "${quorum}" is not reached: the checkpoint is cosigned by ${shown}`,
+    `quorum "${policy.quorum}" is not reached: the checkpoint is cosigned by ${shown}`,
   );
 }
 
