@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { batches, rawPosts, signedPosts } from './http.ts';
+import { channels } from './channels.ts';
 import { reads } from './reads.ts';
 import { requireWrk } from './server-process.ts';
 import { verifying } from './verify.ts';
@@ -12,8 +13,8 @@ const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, verify; separated by commas. */
-    only: { type: 'string', default: 'append,http,reads,verify' },
+    /** Some of append, http, reads, channels, verify; separated by commas. */
+    only: { type: 'string', default: 'append,http,reads,channels,verify' },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
   },
@@ -52,6 +53,10 @@ if (sections.includes('reads')) {
   requireWrk();
   const aims = { tilesPerSecond: 15_000, proofsPerSecond: 5000 };
   show('reads', await reads(1_000_000 * scale, seconds, aims));
+}
+if (sections.includes('channels')) {
+  requireWrk();
+  show('channels', await channels(100_000 * scale, seconds));
 }
 if (sections.includes('verify')) show('verify', [await verifying()]);
 

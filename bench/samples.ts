@@ -60,7 +60,7 @@ export async function signedReleases(issuer: Signer, count: number): Promise<Uin
   return entries;
 }
 
-/** Admits `issuer` to the log in `directory` for all of pkg:generic/acme. */
+/** Admits `issuer` to the log in `directory` for all of pkg:generic/acme and its channels. */
 export async function admissionEntry(
   log: Pick<Log, 'origin' | 'admission'>,
   directory: string,
@@ -73,8 +73,8 @@ export async function admissionEntry(
     action: 'admit',
     name: 'acme',
     key: issuer.publicKey,
-    roles: ['release'],
-    purls: ['pkg:generic/acme/*'],
+    roles: ['release', 'channel'],
+    purls: ['pkg:generic/acme/*', 'pkg:channel/acme/*'],
   });
   return formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [registrar]));
 }
