@@ -22,8 +22,12 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'admit, change, revoke and list the issuers of a running log',
     load: () => import('./issuer.ts'),
   },
-  submit: {
+  release: {
     summary: 'sign and log a release, and write its proof beside it',
+    load: () => import('./release.ts'),
+  },
+  submit: {
+    summary: 'the same, or log an envelope that another tool signed',
     load: () => import('./submit.ts'),
   },
   verify: {

@@ -1,4 +1,4 @@
-/** The files that `daybook submit` is given: hashed, named, and written down as a manifest if need be. */
+/** The files that a statement is to be about: hashed, named, and listed in a manifest if need be. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { encodeHex } from '../encoding/hex.ts';
@@ -8,7 +8,7 @@ import type { Subject } from '../statement/in-toto.ts';
 import { formatManifest, type Manifest } from '../verify/manifest.ts';
 import { hashFiles, isDirectory, listFiles } from './directory.ts';
 import { hashFile } from './file-hash.ts';
-import { unreadable, writeAtomically } from './files.ts';
+import { unreadable } from './files.ts';
 import { hashingProgress, type Progress } from './progress.ts';
 
 export interface Artifacts {
@@ -22,17 +22,18 @@ export interface Artifacts {
   readonly manifest: () => Manifest;
 }
 
-export interface WrittenManifest {
+/** A manifest that stands for the files: to be written where they lie. */
+export interface ManifestFile {
   readonly path: string;
+  readonly bytes: Uint8Array;
   readonly subject: Subject;
 }
 
-/** Writes `<target>.SHA256SUMS`; throws `bad-usage` for files that it cannot name. */
-export async function writeManifest({ target, manifest }: Artifacts): Promise<WrittenManifest> {
+/** `<target>.SHA256SUMS`, not written yet; throws `bad-usage` for files that it cannot name. */
+export function manifestOf({ target, manifest }: Artifacts): ManifestFile {
   const path = `${target}.SHA256SUMS`;
   const bytes = formatManifest(manifest());
-  await writeAtomically(path, bytes);
-  return { path, subject: { name: basename(path), sha256: nodeSha256(bytes) } };
+  return { path, bytes, subject: { name: basename(path), sha256: nodeSha256(bytes) } };
 }
 
 /** Throws `bad-usage` for a directory among files, `file-unreadable` for what is no regular file. */
