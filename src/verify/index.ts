@@ -14,3 +14,17 @@ export {
   type Verdict,
   type VerifyRequest,
 } from './verify-proof.ts';
+export { parseReleasePolicy, type ReleasePolicy } from './release-policy.ts';
+export {
+  emptyTrustState,
+  formatTrustState,
+  parseTrustState,
+  type TrustState,
+} from './trust-state.ts';
+export {
+  verifyRelease,
+  type ReleaseRequest,
+  type ReleaseVerdict,
+  type RuleName,
+  type RuleResult,
+} from './verify-release.ts';

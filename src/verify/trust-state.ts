@@ -51,8 +51,9 @@ export function parseTrustState(bytes: Uint8Array): TrustState {
     if (sum !== encodeHex(sha256(utf8(json))) || rest.join('\n') !== '') {
       throw new DaybookError('state-unreadable', 'its second line is not the SHA-256 of its first');
     }
-    const { version: _, ...state } = schema.parse(parseStrictJson(utf8(json), { maxDepth: 8 }));
-    return state;
+    const state = schema.parse(parseStrictJson(utf8(json), { maxDepth: 8 }));
+    const { time, policyVersion, heads, channels, releases } = state;
+    return { time, policyVersion, heads, channels, releases };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DaybookError('state-unreadable', `the trust state is damaged: ${reason}`, { cause });
