@@ -4,17 +4,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DaybookError } from '../errors.ts';
-import { equalBytes, utf8 } from '../encoding/bytes.ts';
 import { treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
 import { nodeSha256, nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { Hash } from '../merkle/hash.ts';
 import type { Inclusion } from '../merkle/inclusion.ts';
-import type { Leaf } from '../merkle/multi-inclusion.ts';
 import type { Tile } from '../merkle/tile.ts';
-import { formatReleaseFile } from '../proof/release-file.ts';
-import { formatTlogProof } from '../proof/tlog-proof.ts';
 import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
 import { admissionDigest } from './genesis.ts';
 import { NewestOfChannels, channelPlace } from './channels.ts';
@@ -144,39 +140,16 @@ export class Log {
   }
 
   /** A ready `.tlog-proof` that carries the entry in `extra`, under the published checkpoint. */
-  async entryProof(index: LeafIndex): Promise<Uint8Array> {
-    const { published } = this;
-    const [entry, { leafHash, proof }] = await Promise.all([
-      this.entry(index),
-      this.inclusion(index, published.size),
-    ]);
-    checkLeaf(index, entry, leafHash);
-    return utf8(
-      formatTlogProof({ extra: entry, index, hashes: proof, checkpoint: published.note }),
-    );
+  entryProof(index: LeafIndex): Promise<Uint8Array> {
+    return this.#running.reader.entryProof(index);
   }
 
   /**
    * A release file: the published entries of these indexes, which ascend, and one proof of all of them
    * under the published checkpoint. Throws `not-found`.
    */
-  async releaseFile(indexes: readonly LeafIndex[]): Promise<Uint8Array> {
-    const { published } = this;
-    const { reader } = this.#running;
-    const [{ leaves, proof }, ...entries] = await Promise.all([
-      reader.multiInclusion(indexes, published),
-      ...indexes.map((index) => reader.entry(index)),
-    ]);
-    return formatReleaseFile({
-      checkpoint: published.note,
-      entries: indexes.map((index, i) => {
-        const entry = entries[i] as Uint8Array;
-        checkLeaf(index, entry, (leaves[i] as Leaf).hash);
-        return { index, entry };
-      }),
-      proof,
-      channels: [],
-    });
+  releaseFile(indexes: readonly LeafIndex[]): Promise<Uint8Array> {
+    return this.#running.reader.releaseFile(indexes);
   }
 
   /** An inclusion proof at `size`, by default the published one. Throws `not-found`. */
@@ -338,14 +311,6 @@ export class Log {
       }).catch(() => undefined);
     }
   }
-}
-
-function checkLeaf(index: LeafIndex, entry: Uint8Array, leafHash: Uint8Array): void {
-  if (equalBytes(hasher.leaf(entry), leafHash)) return;
-  throw new DaybookError(
-    'store-corrupt',
-    `entry ${index} is not what the tree says: stop the log and run \`daybook fsck\``,
-  );
 }
 
 /** The outcome of an entry that was refused, or whose fate is unknown. */

@@ -4,16 +4,18 @@
  */
 import { LRUCache } from 'lru-cache';
 import { DaybookError } from '../errors.ts';
-import { equalBytes } from '../encoding/bytes.ts';
+import { equalBytes, utf8 } from '../encoding/bytes.ts';
 import type { LeafIndex, TreeSize } from '../encoding/integer.ts';
 import { proveConsistency } from '../merkle/consistency.ts';
 import { HASH_BYTES, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import { proveInclusion, type Inclusion } from '../merkle/inclusion.ts';
-import { proveMultiInclusion, type MultiInclusion } from '../merkle/multi-inclusion.ts';
+import { proveMultiInclusion, type Leaf } from '../merkle/multi-inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { TILE_WIDTH, tilePath, tileWidth, type Tile } from '../merkle/tile.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TileTree } from '../merkle/tile-tree.ts';
+import { formatReleaseFile } from '../proof/release-file.ts';
+import { formatTlogProof } from '../proof/tlog-proof.ts';
 import type { Store } from '../store/store.ts';
 import type { Published } from './publisher.ts';
 
@@ -68,20 +70,35 @@ export class TreeReader {
     return inclusion;
   }
 
-  /** One proof of several entries, verified against this published checkpoint; indexes ascend. */
-  async multiInclusion(
-    indexes: readonly LeafIndex[],
-    published: Published,
-  ): Promise<MultiInclusion> {
-    const { size } = published;
-    const proven = await proveMultiInclusion(
-      indexes,
-      size,
-      this.#hashReader(size),
-      this.#options.hasher,
+  /** A `.tlog-proof` that carries the entry in `extra`, under the published checkpoint. */
+  async entryProof(index: LeafIndex): Promise<Uint8Array> {
+    const published = this.#options.published();
+    const [entry, { leafHash, proof }] = await Promise.all([
+      this.entry(index),
+      this.inclusion(index, published.size),
+    ]);
+    this.#checkLeaf(index, entry, leafHash);
+    return utf8(
+      formatTlogProof({ extra: entry, index, hashes: proof, checkpoint: published.note }),
     );
-    checkRoot(proven.root, published);
-    return proven;
+  }
+
+  /** A release file of these entries, which ascend, under the published checkpoint. */
+  async releaseFile(indexes: readonly LeafIndex[]): Promise<Uint8Array> {
+    const published = this.#options.published();
+    const { size, note: checkpoint } = published;
+    for (const index of indexes) this.#checkPublished(index);
+    const [{ leaves, proof, root }, ...entries] = await Promise.all([
+      proveMultiInclusion(indexes, size, this.#hashReader(size), this.#options.hasher),
+      ...indexes.map((index) => this.entry(index)),
+    ]);
+    checkRoot(root, published);
+    const proven = indexes.map((index, i) => {
+      const entry = entries[i] as Uint8Array;
+      this.#checkLeaf(index, entry, (leaves[i] as Leaf).hash);
+      return { index, entry };
+    });
+    return formatReleaseFile({ checkpoint, entries: proven, proof, channels: [] });
   }
 
   /** The consistency proof between two published sizes; 0 < from. */
@@ -142,6 +159,14 @@ export class TreeReader {
         `entry ${index} is not in the tree of the newest checkpoint, of size ${size}`,
       );
     }
+  }
+
+  #checkLeaf(index: LeafIndex, entry: Uint8Array, leafHash: Uint8Array): void {
+    if (equalBytes(this.#options.hasher.leaf(entry), leafHash)) return;
+    throw new DaybookError(
+      'store-corrupt',
+      `entry ${index} is not what the tree says: stop the log and run \`daybook fsck\``,
+    );
   }
 
   #checkSize(size: TreeSize): void {

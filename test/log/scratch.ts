@@ -1,11 +1,8 @@
 /** Real logs in directories of their own, with issuers to log for. */
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { encodeHex } from '../../src/encoding/hex.ts';
-import { leafIndex } from '../../src/encoding/integer.ts';
 import { readKeyFile } from '../../src/keys/key-file.ts';
 import { generateKey, signerFromPem } from '../../src/keys/node-signer.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
@@ -16,11 +13,10 @@ import { parseCheckpoint, type Checkpoint } from '../../src/note/checkpoint.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
 import { parseVkey } from '../../src/note/vkey.ts';
 import type { Signer } from '../../src/signature/port.ts';
-import { channelStatement } from '../../src/statement/channel.ts';
-import { formatEnvelope, signEnvelope } from '../../src/statement/dsse.ts';
-import { inTotoPayloadType } from '../../src/statement/in-toto.ts';
 import { issuerStatement, type IssuerAction } from '../../src/statement/issuer.ts';
-import { releaseStatement } from '../../src/statement/release.ts';
+import { envelope } from './statements.ts';
+
+export { channelEntry, envelope, release, sha256 } from './statements.ts';
 
 export async function scratchDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'daybook-log-'));
@@ -38,10 +34,6 @@ export async function scratchLog(options: Partial<LogOptions> = {}): Promise<Log
 
 export async function newSigner(): Promise<Signer> {
   return signerFromPem(await generateKey('ed25519'));
-}
-
-export async function envelope(payload: Uint8Array, signer: Signer): Promise<Uint8Array> {
-  return formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [signer]));
 }
 
 const admitted = {
@@ -71,43 +63,6 @@ export async function admission(
     ...(action === 'revoke' ? {} : admitted),
   });
   return envelope(payload, registrar);
-}
-
-export function sha256(data: string | Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(data).digest());
-}
-
-export async function release(issuer: Signer, version: string): Promise<Uint8Array> {
-  const payload = releaseStatement({
-    purl: `pkg:generic/acme/scanner@${version}`,
-    subjects: [{ name: 'scanner', sha256: sha256(version) }],
-  });
-  return envelope(payload, issuer);
-}
-
-/** Statement `sequence` of a channel, on which version `1.<sequence>` is current. */
-export async function channelEntry(
-  log: Log,
-  issuer: Signer,
-  sequence: number,
-  previous: number | undefined,
-  { channel = 'acme/stable', expires = 2_000_000_000 } = {},
-): Promise<Uint8Array> {
-  const version = `1.${sequence}`;
-  const payload = channelStatement({
-    origin: log.origin,
-    channel,
-    kind: 'releases',
-    sequence,
-    previous: previous === undefined ? undefined : leafIndex(previous),
-    issued: 1_900_000_000,
-    expires,
-    current: [
-      { purl: `pkg:generic/acme/scanner@${version}`, sha256: [encodeHex(sha256(version))] },
-    ],
-    withdrawn: [],
-  });
-  return envelope(payload, issuer);
 }
 
 /** The checkpoint, its signature verified under the log's keys. */
