@@ -16,6 +16,7 @@ import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { sendBatch } from './batch.ts';
 import { Http, pause, type HttpOptions } from './http.ts';
+import { fetchChannelFile, makeReleaseFile } from './release-file.ts';
 import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
 import { VerifiedTiles } from './verified-tiles.ts';
@@ -30,6 +31,12 @@ export interface LogClientOptions extends HttpOptions {
   /** Remembers the last trusted checkpoint between runs; without it the client does as long as it lives. */
   readonly state?: HeadState;
   readonly verifier?: SignatureVerifier;
+}
+
+export interface ReleaseFileOptions {
+  /** Channels whose newest statements are put in, for media without a network. */
+  readonly channels?: readonly string[];
+  readonly signal?: AbortSignal;
 }
 
 export interface LoggedEntry {
@@ -143,6 +150,29 @@ export class LogClient {
   async proof(index: number, head: TrustedHead): Promise<Uint8Array> {
     const entry = await this.entry(index, head);
     return utf8(formatTlogProof(await this.#proofOf(leafIndex(index), entry, head)));
+  }
+
+  /**
+   * A release file: the statements about the file with this digest, and about its source, under the
+   * newest checkpoint, with a channel file of each of `channels`. Throws `not-found` when there are no
+   * statements or a channel has none, `inclusion-invalid` when the log lied, and as `checkpoint` does.
+   */
+  async releaseFile(
+    sha256: Uint8Array,
+    { channels = [], signal }: ReleaseFileOptions = {},
+  ): Promise<Uint8Array> {
+    const files = await Promise.all(channels.map((name) => this.channelFile(name, signal)));
+    const head = await this.checkpoint(signal);
+    const tree = { http: this.#http, head, read: this.#reader(head) };
+    return makeReleaseFile(tree, sha256, files, signal);
+  }
+
+  /**
+   * The newest statement of a channel that the log shows, proven against a checkpoint that is trusted.
+   * Who may publish the channel is for a policy to say. Throws `not-found` when it has none.
+   */
+  async channelFile(name: string, signal?: AbortSignal): Promise<Uint8Array> {
+    return fetchChannelFile(this.#http, this.#heads, name, signal);
   }
 
   /**

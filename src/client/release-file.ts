@@ -1,0 +1,235 @@
+/**
+ * Makes release and channel files (docs/formats.md) from a log that is not trusted: what it says of
+ * itself is put in only where it is in the tree of a checkpoint that was verified.
+ */
+import { decodeUtf8, equalBytes } from '../encoding/bytes.ts';
+import { encodeHex } from '../encoding/hex.ts';
+import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
+import { DaybookError } from '../errors.ts';
+import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
+import { rfc6962 } from '../merkle/hash.ts';
+import { proveMultiInclusion, verifyMultiInclusion } from '../merkle/multi-inclusion.ts';
+import type { ReadHashes } from '../merkle/node.ts';
+import {
+  formatReleaseFile,
+  MAX_RELEASE_ENTRIES,
+  MAX_RELEASE_FILE_BYTES,
+  parseReleaseFile,
+  type ReleaseEntry,
+} from '../proof/release-file.ts';
+import { channelPredicateType, checkChannelName, readChannel } from '../statement/channel.ts';
+import { parseEnvelope } from '../statement/dsse.ts';
+import { parseStatement, type Statement } from '../statement/in-toto.ts';
+import { provenancePredicateType, readProvenance } from '../statement/provenance.ts';
+import type { Http } from './http.ts';
+import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
+
+/** The tree that a release file is made from. */
+export interface ReleaseTree {
+  readonly http: Http;
+  readonly head: TrustedHead;
+  /** Reads tiles that were verified against `head`. */
+  readonly read: ReadHashes;
+}
+
+/** Statements about one digest that are looked through, so that no log can keep a client busy. */
+const MAX_LOOKED_THROUGH = 10_000;
+const PAGE = 1000;
+const MAX_PAGE_BYTES = 64 * 1024;
+/** Source commitments whose reviews are looked for. */
+const MAX_COMMITMENTS = 16;
+const FETCHED_AT_ONCE = 16;
+
+/**
+ * All statements in the tree that name a file with this digest, and all that name a source commitment
+ * of its provenance: reviews are about the source. Of more than a file takes, the newest. Throws
+ * `not-found` when there is none, `inclusion-invalid` when the log lied.
+ */
+export async function makeReleaseFile(
+  tree: ReleaseTree,
+  sha256: Uint8Array,
+  channels: readonly Uint8Array[],
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const about = await entriesAbout(tree, sha256, signal);
+  if (about.length === 0) {
+    throw new DaybookError(
+      'not-found',
+      `no statement in ${tree.head.origin} (size ${tree.head.size}) names a file with SHA-256 ${encodeHex(sha256)}`,
+    );
+  }
+  const found = new Map(about.map((entry) => [entry.index, entry]));
+  for (const root of commitmentsIn(about)) {
+    for (const entry of await entriesAbout(tree, root, signal)) found.set(entry.index, entry);
+  }
+  const entries = [...found.values()].sort((a, b) => a.index - b.index).slice(-MAX_RELEASE_ENTRIES);
+  return prove(tree, entries, channels);
+}
+
+/**
+ * The newest statement of a channel that the log shows, as a channel file. Its checkpoint is trusted as
+ * `heads` wants, and it is the channel's; who signed it is left to whoever has a policy. Throws
+ * `not-found`, `bad-proof`, `inclusion-invalid`, `bad-statement`, and as `HeadKeeper.observed`.
+ */
+export async function fetchChannelFile(
+  http: Http,
+  heads: HeadKeeper,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const { body } = await http.call(`channels/${checkChannelName(name)}`, {
+    fresh: true,
+    maxBytes: MAX_RELEASE_FILE_BYTES,
+    signal,
+  });
+  const { checkpoint, entries, proof, channels } = parseReleaseFile(body);
+  const [only, ...others] = entries;
+  if (only === undefined || others.length > 0 || channels.length > 0) {
+    throw new DaybookError('bad-proof', `the file of the channel ${name} has more than one entry`);
+  }
+  const head = await heads.observed(checkpoint);
+  const leaves = [{ index: only.index, hash: rfc6962.leaf(only.entry) }];
+  verifyMultiInclusion({ leaves, size: head.size, proof, root: head.root });
+  const statement = statementIn(only.entry);
+  if (statement?.predicateType !== channelPredicateType) {
+    throw new DaybookError('bad-statement', `entry ${only.index} is no channel statement`);
+  }
+  const { origin, channel } = readChannel(statement);
+  if (origin !== head.origin || channel !== name) {
+    throw new DaybookError(
+      'bad-statement',
+      `entry ${only.index} is of the channel ${channel} of ${origin}, want ${name} of ${head.origin}`,
+    );
+  }
+  return body;
+}
+
+async function prove(
+  { head, read }: ReleaseTree,
+  entries: readonly ReleaseEntry[],
+  channels: readonly Uint8Array[],
+): Promise<Uint8Array> {
+  const indexes = entries.map(({ index }) => index);
+  const { leaves, proof } = await proveMultiInclusion(indexes, head.size, read);
+  entries.forEach(({ index, entry }, i) => {
+    if (equalBytes(rfc6962.leaf(entry), leaves[i]?.hash ?? new Uint8Array())) return;
+    throw new DaybookError(
+      'inclusion-invalid',
+      `what the log sent as entry ${index} is not in its tree of size ${head.size}`,
+    );
+  });
+  return formatReleaseFile({ checkpoint: head.note, entries, proof, channels });
+}
+
+/** The entries in the tree that name `digest`; what the log wrongly counts among them is left out. */
+async function entriesAbout(
+  { http, head }: ReleaseTree,
+  digest: Uint8Array,
+  signal?: AbortSignal,
+): Promise<ReleaseEntry[]> {
+  const indexes = await lookUp(http, digest, head.size, signal);
+  const entries: ReleaseEntry[] = [];
+  const newest = indexes.slice(-MAX_RELEASE_ENTRIES);
+  for (let at = 0; at < newest.length; at += FETCHED_AT_ONCE) {
+    const part = newest.slice(at, at + FETCHED_AT_ONCE);
+    entries.push(...(await Promise.all(part.map((index) => fetchEntry(http, index, signal)))));
+  }
+  return entries.filter(({ entry }) => {
+    const subjects = statementIn(entry)?.subject ?? [];
+    return subjects.some(({ sha256 }) => equalBytes(sha256, digest));
+  });
+}
+
+async function fetchEntry(
+  http: Http,
+  index: LeafIndex,
+  signal: AbortSignal | undefined,
+): Promise<ReleaseEntry> {
+  const accept = 'application/octet-stream';
+  const call = { accept, maxBytes: MAX_ENTRY_BYTES, signal };
+  return { index, entry: (await http.call(`entries/${index}`, call)).body };
+}
+
+/** The indexes below `size` of statements about `digest`, as the log lists them: ascending. */
+async function lookUp(
+  http: Http,
+  digest: Uint8Array,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<LeafIndex[]> {
+  const found: LeafIndex[] = [];
+  let from: number | undefined = 0;
+  while (from !== undefined && from < size) {
+    const path = `entries?sha256=${encodeHex(digest)}&from=${from}&limit=${PAGE}`;
+    const call = { accept: 'application/json', fresh: true, maxBytes: MAX_PAGE_BYTES, signal };
+    const page = pageIn((await http.call(path, call)).body, from);
+    found.push(...page.indexes.filter((index) => index < size));
+    if (found.length > MAX_LOOKED_THROUGH) {
+      throw new DaybookError(
+        'network',
+        `the log lists more than ${MAX_LOOKED_THROUGH} statements about ${encodeHex(digest)}`,
+      );
+    }
+    from = page.next;
+  }
+  return found;
+}
+
+interface Page {
+  readonly indexes: readonly LeafIndex[];
+  readonly next: number | undefined;
+}
+
+/** Throws `network` unless the indexes ascend from `from` on and the next page lies behind them. */
+function pageIn(body: Uint8Array, from: number): Page {
+  try {
+    const { indexes, next } = JSON.parse(decodeUtf8(body)) as Record<string, unknown>;
+    let least = from;
+    const ascending = (indexes as readonly number[]).map((index) => {
+      if (index < least) throw new Error(`index ${index} comes after ${least - 1}`);
+      least = leafIndex(index) + 1;
+      return leafIndex(index);
+    });
+    if (next === undefined) return { indexes: ascending, next };
+    const then = leafIndex(next as number);
+    if (then < least || ascending.length === 0) {
+      throw new Error(`its next page begins at ${then}`);
+    }
+    return { indexes: ascending, next: then };
+  } catch (cause) {
+    throw new DaybookError(
+      'network',
+      `the log's answer to a look-up is none: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** Of provenance; each once. */
+function commitmentsIn(entries: readonly ReleaseEntry[]): Uint8Array[] {
+  const roots = new Map<string, Uint8Array>();
+  for (const { entry } of entries) {
+    const statement = statementIn(entry);
+    if (statement?.predicateType !== provenancePredicateType) continue;
+    for (const root of commitmentsOf(statement)) roots.set(encodeHex(root), root);
+  }
+  return [...roots.values()].slice(-MAX_COMMITMENTS);
+}
+
+function commitmentsOf(statement: Statement): readonly Uint8Array[] {
+  try {
+    return readProvenance(statement).commitments;
+  } catch {
+    return [];
+  }
+}
+
+/** Undefined for what is no statement: an open log may hold anything. */
+function statementIn(entry: Uint8Array): Statement | undefined {
+  try {
+    return parseStatement(parseEnvelope(entry).payload);
+  } catch (error) {
+    if (error instanceof DaybookError) return undefined;
+    throw error;
+  }
+}
