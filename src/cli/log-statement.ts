@@ -14,7 +14,12 @@ import { inTotoPayloadType, maxSubjects, type Subject } from '../statement/in-to
 import type { TrustPolicy } from '../verify/policy.ts';
 import { logState } from './log-state.ts';
 import { print } from './output.ts';
-import { manifestOf, type Artifacts, type ManifestFile } from './submit-artifacts.ts';
+import {
+  hashArtifacts,
+  manifestOf,
+  type Artifacts,
+  type ManifestFile,
+} from './submit-artifacts.ts';
 import { blamingState, trustedLog, type TrustOptions } from './trust.ts';
 
 export interface LogOptions extends TrustOptions {
@@ -45,11 +50,6 @@ export function withLogOptions(command: Command): Command {
 
 export function withSigningOptions(command: Command): Command {
   return withLogOptions(command).requiredOption('--key <F>', 'private key of an admitted issuer');
-}
-
-/** For options that may be given several times. */
-export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
-  return [...earlier, value];
 }
 
 /** The key to sign with. Refuses a wrong `--log` as well, so that it is told before long work. */
@@ -134,23 +134,33 @@ export async function isSignedBy(entry: Uint8Array, keys: readonly PublicKey[]):
   return false;
 }
 
+/** Logs a statement about files, or about the manifest of a directory, and says where. */
+export async function logAbout(
+  paths: readonly string[],
+  statement: (subjects: readonly Subject[]) => Uint8Array,
+  options: SigningOptions,
+  signer: Signer,
+  what: string,
+): Promise<void> {
+  const { entry, manifest } = await signAbout(await hashArtifacts(paths), statement, signer);
+  const named = manifest?.subject.name;
+  const about = named === undefined ? what : `${what} (of the manifest ${named})`;
+  await logAndReport(entry, options, signer, about);
+}
+
+export async function logAndReport(
+  entry: Uint8Array,
+  options: SigningOptions,
+  signer: Signer,
+  what: string,
+): Promise<void> {
+  await withTrustedLog(options, async (log) => {
+    reportLogged(await logEntry(log, entry, signer.publicKey), what);
+  });
+}
+
 export function reportLogged({ index, duplicate, head }: Submitted, what: string): void {
   print(
     `${duplicate ? 'logged already' : 'logged'}: ${what} is entry ${index} of ${head.origin} (size ${head.size})`,
   );
-}
-
-/**
- * Tries a statement with each option alone before anything is hashed, so that a wrong one is told at
- * once and by its name. Throws `bad-usage`.
- */
-export function checkOptions(tries: Readonly<Record<string, () => unknown>>): void {
-  for (const [option, make] of Object.entries(tries)) {
-    try {
-      make();
-    } catch (error) {
-      if (!(error instanceof DaybookError)) throw error;
-      throw new DaybookError('bad-usage', `wrong ${option}: ${error.message}`, { cause: error });
-    }
-  }
 }

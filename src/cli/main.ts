@@ -26,9 +26,37 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'sign and log a release, and write its proof beside it',
     load: () => import('./release.ts'),
   },
+  attest: {
+    summary: 'log how, from what and where files were built',
+    load: () => import('./attest.ts'),
+  },
+  channel: {
+    summary: 'publish or show what is current and what is withdrawn',
+    load: () => import('./channel.ts'),
+  },
+  withdraw: {
+    summary: 'log that released files must not be used any more',
+    load: () => import('./withdraw.ts'),
+  },
+  rebuild: {
+    summary: 'log what you got from the same source, and compare',
+    load: () => import('./rebuild.ts'),
+  },
+  approve: {
+    summary: 'log that files passed your checks',
+    load: async () => (await import('./approve.ts')).approve,
+  },
+  reject: {
+    summary: 'log that files failed your checks',
+    load: async () => (await import('./approve.ts')).reject,
+  },
   submit: {
-    summary: 'the same, or log an envelope that another tool signed',
+    summary: 'as release, or log an envelope that another tool signed',
     load: () => import('./submit.ts'),
+  },
+  bundle: {
+    summary: 'write all that is logged about a file beside it, with one proof',
+    load: () => import('./bundle.ts'),
   },
   verify: {
     summary: 'check a file or directory against its proof, offline',

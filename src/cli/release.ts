@@ -4,7 +4,6 @@ import { releaseKinds, releaseStatement, type ReleaseKind } from '../statement/r
 import type { Subject } from '../statement/in-toto.ts';
 import { writeAtomically } from './files.ts';
 import {
-  checkOptions,
   logEntry,
   readSigner,
   reportLogged,
@@ -13,6 +12,7 @@ import {
   withTrustedLog,
   type SigningOptions,
 } from './log-statement.ts';
+import { checkOptions } from './options.ts';
 import { print } from './output.ts';
 import { hashArtifacts } from './submit-artifacts.ts';
 
