@@ -62,6 +62,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'check a file or directory against its proof, offline',
     load: () => import('./verify.ts'),
   },
+  policy: {
+    summary: 'check, explain, sign and update release policies',
+    load: () => import('./policy.ts'),
+  },
   fsck: {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),
