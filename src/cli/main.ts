@@ -50,6 +50,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'log that files failed your checks',
     load: async () => (await import('./approve.ts')).reject,
   },
+  source: {
+    summary: 'commit to source that stays secret; check, open and review it',
+    load: () => import('./source.ts'),
+  },
   submit: {
     summary: 'as release, or log an envelope that another tool signed',
     load: () => import('./submit.ts'),
