@@ -99,6 +99,12 @@ export async function showFile(
   };
 }
 
+/** An entry that says nothing, and why: for a person to read. */
+export interface IgnoredEntry {
+  readonly index: number;
+  readonly reason: string;
+}
+
 /**
  * The statements among `entries` that keys of the policy signed. What others signed, and what no longer
  * counts because its key was revoked before, says nothing: anybody may put it into a file.
@@ -107,37 +113,41 @@ export async function signedStatements(
   entries: readonly ShownEntry[],
   keys: readonly PolicyKey[],
   verifier: SignatureVerifier,
-): Promise<SignedStatement[]> {
+): Promise<{ readonly statements: SignedStatement[]; readonly ignored: IgnoredEntry[] }> {
   const opened = await Promise.all(entries.map((entry) => openEntry(entry, keys, verifier)));
-  return opened.filter((statement) => statement !== undefined);
+  return {
+    statements: opened.filter((each) => 'statement' in each),
+    ignored: opened.filter((each) => 'reason' in each),
+  };
 }
 
 async function openEntry(
   { index, entry, leafHash }: ShownEntry,
   keys: readonly PolicyKey[],
   verifier: SignatureVerifier,
-): Promise<SignedStatement | undefined> {
+): Promise<SignedStatement | IgnoredEntry> {
   let statement: Statement;
   let envelope;
   try {
     envelope = parseEnvelope(entry);
-    if (envelope.payloadType !== inTotoPayloadType) return undefined;
     statement = parseStatement(envelope.payload);
   } catch (error) {
-    if (error instanceof DaybookError) return undefined;
+    if (error instanceof DaybookError) return { index, reason: `malformed: ${error.message}` };
     throw error;
   }
   const [signature, ...others] = envelope.signatures;
-  if (signature === undefined || others.length > 0) return undefined;
+  if (envelope.payloadType !== inTotoPayloadType || signature === undefined || others.length > 0) {
+    return { index, reason: `no ${inTotoPayloadType} with one signature` };
+  }
   const message = preAuthEncoding(envelope.payloadType, envelope.payload);
   // The hint decides which keys are tried, nothing else.
   const hinted = keys.filter(({ key }) => key.fingerprint === signature.keyid);
   for (const key of hinted.length > 0 ? hinted : keys) {
     if (!(await verifier.verify(key.key, message, signature.sig))) continue;
-    const counts = key.until === undefined || index < key.until;
-    return counts ? { index, leafHash, key, statement } : undefined;
+    if (key.until === undefined || index < key.until) return { index, leafHash, key, statement };
+    return { index, reason: `signed by ${key.name}, which counts below index ${key.until} only` };
   }
-  return undefined;
+  return { index, reason: 'signed by no key of the policy' };
 }
 
 export function names(statement: Statement, sha256: Uint8Array): boolean {

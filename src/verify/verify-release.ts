@@ -3,42 +3,33 @@
  * and the tree must vouch for comes first, and its failure ends everything; then every rule of the
  * policy is judged, so that a refusal can be explained in full.
  */
-import { encodeHex } from '../encoding/hex.ts';
 import { DaybookError, type ErrorCode } from '../errors.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { channelPredicateType } from '../statement/channel.ts';
-import { matchesScope, purlScope } from '../statement/purl.ts';
-import { readRelease, releasePredicateTypes } from '../statement/release.ts';
+import { purlScope } from '../statement/purl.ts';
 import type { ProductRule, ReleasePolicy } from './release-policy.ts';
-import { checkApprovals, checkReviews } from './rules/approval.ts';
-import { checkRebuilds, judgeBuilds } from './rules/build.ts';
-import { channelKey, checkChannel, newestOf } from './rules/channel.ts';
+import { withAccepted, withSeen } from './remembered.ts';
+import { checkApprovals, checkReviews, checkWithdrawal } from './rules/approval.ts';
+import { checkRebuilds, judgeBuilds, warnOfMismatches, type Build } from './rules/build.ts';
+import { checkChannel } from './rules/channel.ts';
 import {
   checkCheckpointAge,
   checkDowngrade,
   checkHeads,
   checkPolicyVersion,
   checkPublicFor,
-  productKey,
 } from './rules/history.ts';
+import { checkProduct, chooseRelease, ruleFor, type Candidates } from './rules/release.ts';
 import {
   found,
-  isSignedBy,
   Refusal,
   type Case,
   type ChosenRelease,
   type Finding,
   type ShownChannel,
 } from './rules/rule.ts';
-import {
-  names,
-  showFile,
-  signedStatements,
-  type ShownFile,
-  type ShownTree,
-  type SignedStatement,
-} from './shown.ts';
+import { showFile, signedStatements, type ShownFile, type ShownTree } from './shown.ts';
 import { emptyTrustState, type TrustState } from './trust-state.ts';
 
 export interface ReleaseRequest {
@@ -67,6 +58,7 @@ export type RuleName =
   | 'head'
   | 'release'
   | 'product'
+  | 'withdrawal'
   | 'builder'
   | 'source'
   | 'assembly'
@@ -106,7 +98,10 @@ export interface ReleaseVerdict {
     /** The policy's name for the key. */
     readonly issuer: string;
   };
-  /** What to remember when the artifact is accepted; the state that was given unless `ok`. */
+  /**
+   * To be stored before the artifact is used, and also when it is refused: who has seen a withdrawal
+   * must not be shown an older statement later. The state that was given where nothing new was verified.
+   */
   readonly state: TrustState;
   /** Whether the policy lets an administrator accept it nevertheless. */
   readonly mayOverride: boolean;
@@ -163,7 +158,7 @@ class Judge {
     if (file === undefined) return this.#verdict();
     const { policy } = this.#request;
     const keys = [...policy.keys.values()];
-    const [channels, statements] = await Promise.all([
+    const [channels, candidates] = await Promise.all([
       this.#channels(file),
       signedStatements(file.entries, keys, this.#verifier),
     ]);
@@ -175,7 +170,7 @@ class Judge {
       const shown = [...heads].map(([origin, { size }]) => `${origin} at size ${size}`).join(', ');
       return found(`${shown}: no smaller than was seen, and no fork`);
     });
-    const chosen = this.#choose(statements);
+    const chosen = this.#choose(candidates);
     if (chosen === undefined) return this.#verdict();
     const given: Case = {
       sha256: this.#request.artifact.sha256,
@@ -184,13 +179,14 @@ class Judge {
       state: this.#state,
       time: this.#time(trees),
       tree: file.tree,
-      statements,
+      statements: candidates.statements,
       channels: channels.shown,
       refusedChannels: channels.refused,
       warn: (warning) => this.#warnings.push(warning),
     };
-    this.#judgeRules(given, newestTime(trees));
-    return this.#verdict(given, heads);
+    const newest = newestTime(trees);
+    this.#judgeRules(given, newest);
+    return this.#verdict(given, withSeen(given, heads, newest));
   }
 
   async #show(): Promise<ShownFile | undefined> {
@@ -225,7 +221,7 @@ class Judge {
       [...file.channels, ...channels].map(async (bytes) => {
         try {
           const shown = await showFile(bytes, policy.trust, time, this.#verifier);
-          const statements = await signedStatements(shown.entries, keys, this.#verifier);
+          const { statements } = await signedStatements(shown.entries, keys, this.#verifier);
           return statements
             .filter(({ statement }) => statement.predicateType === channelPredicateType)
             .map((signed) => ({ file: shown, signed }));
@@ -240,31 +236,24 @@ class Judge {
 
   /** The release statement that names the artifact, and the product rule that it falls under. */
   #choose(
-    statements: readonly SignedStatement[],
+    candidates: Candidates,
   ): { readonly release: ChosenRelease; readonly rule: ProductRule } | undefined {
     const { policy, artifact, purl: wanted } = this.#request;
     let release: ChosenRelease | undefined;
     this.#try('release', () => {
-      release = chooseRelease(statements, artifact.sha256, policy);
+      release = chooseRelease(candidates, artifact.sha256, policy, wanted);
       const { purl, signed } = release;
       return found(`${purl.text}, released by ${signed.key.name}`, [signed]);
     });
     if (release === undefined) return undefined;
-    const { purl, signed } = release;
-    const rule = ruleFor(policy, release);
-    this.#try('product', () => {
-      if (wanted !== undefined && !matchesScope(purlScope(wanted), purl)) {
-        throw new Refusal('artifact-mismatch', `it is ${purl.text}, want ${wanted}`, [signed]);
-      }
-      if (rule === undefined) {
-        throw new Refusal('no-rule', `the policy has no rule for ${purl.text}`, [signed]);
-      }
-      return found(`the policy's rule for ${rule.scope.text}`, [signed]);
-    });
+    const chosen = release;
+    const rule = ruleFor(policy, chosen);
+    this.#try('product', () => checkProduct(chosen, rule, wanted));
     return rule && { release, rule };
   }
 
   #judgeRules(given: Case, newestCheckpoint: number | undefined): void {
+    this.#try('withdrawal', () => checkWithdrawal(given));
     const { builds, results } = judgeBuilds(given);
     for (const { rule, outcome } of results) {
       this.#try(rule, () => {
@@ -272,9 +261,11 @@ class Judge {
         return outcome;
       });
     }
-    this.#try('rebuilds', () => checkRebuilds(given, builds));
+    const build = builds.find((each) => isVouchedFor(given, each, builds)) ?? builds[0];
+    warnOfMismatches(given);
+    this.#try('rebuilds', () => checkRebuilds(given, build));
     this.#try('approvals', () => checkApprovals(given));
-    this.#try('reviews', () => checkReviews(given, builds));
+    this.#try('reviews', () => checkReviews(given, build, builds));
     for (const channel of given.rule.channels) {
       this.#try('channel', () => checkChannel(given, channel));
     }
@@ -306,7 +297,7 @@ class Judge {
     return Math.max(this.#request.now, this.#state.time, newestTime(trees) ?? 0);
   }
 
-  #verdict(given?: Case, heads: ReadonlyMap<string, ShownTree> = new Map()): ReleaseVerdict {
+  #verdict(given?: Case, seen: TrustState = this.#state): ReleaseVerdict {
     const failed = this.#rules.filter(({ ok }) => !ok);
     const code = failed[0]?.code;
     const ok = failed.length === 0 && given !== undefined;
@@ -326,105 +317,31 @@ class Judge {
             issuer: release.signed.key.name,
           },
         }),
-      state: ok ? remembered(given, heads) : this.#state,
+      state: ok ? withAccepted(seen, given) : seen,
       mayOverride:
+        !ok &&
         rule?.override === true &&
         failed.every((each) => each.code !== undefined && overridable.has(each.code)),
     };
   }
 }
 
-/** Throws a refusal that says what the file holds instead. */
-function chooseRelease(
-  statements: readonly SignedStatement[],
-  sha256: Uint8Array,
-  policy: ReleasePolicy,
-): ChosenRelease {
-  const releases = statements.flatMap((signed) => {
-    const release = readIfRelease(signed);
-    return release === undefined ? [] : [{ signed, ...release }];
-  });
-  const naming = releases.filter(({ signed }) => names(signed.statement, sha256));
-  const chosen = naming.find((release) => {
-    const rule = ruleFor(policy, release);
-    return rule !== undefined && isSignedBy(release.signed, rule.issuers);
-  });
-  if (chosen !== undefined) return chosen;
-  const [other] = naming;
-  if (other !== undefined) {
-    if (ruleFor(policy, other) === undefined) {
-      throw new Refusal('no-rule', `the policy has no rule for ${other.purl.text}`, [other.signed]);
-    }
-    throw new Refusal(
-      'signature-invalid',
-      `${other.signed.key.name}, who signed it, is no issuer of ${other.purl.text} in the policy`,
-      [other.signed],
-    );
-  }
-  if (releases.length > 0) {
-    throw new Refusal(
-      'artifact-mismatch',
-      `the artifact has SHA-256 ${encodeHex(sha256)}, which none of the releases in the file names: the artifact was changed, or the file is another one's`,
-      releases.map(({ signed }) => signed),
-    );
-  }
-  throw new Refusal(
-    'signature-invalid',
-    'no release statement in the file is signed by a key of the policy that counts there',
-  );
-}
-
-function readIfRelease(signed: SignedStatement): Pick<ChosenRelease, 'purl' | 'kind'> | undefined {
-  const { statement } = signed;
-  if (!(releasePredicateTypes as readonly string[]).includes(statement.predicateType)) {
-    return undefined;
-  }
+/**
+ * Whether rebuilders and reviewers speak of this one build: else a vendor could have one source reviewed
+ * and another one rebuilt.
+ */
+function isVouchedFor(given: Case, build: Build, builds: readonly Build[]): boolean {
   try {
-    const { purl, kind } = readRelease(statement);
-    return { purl, kind };
+    checkRebuilds(given, build);
+    checkReviews(given, build, builds);
+    return true;
   } catch (error) {
-    if (error instanceof DaybookError) return undefined;
+    if (error instanceof DaybookError) return false;
     throw error;
   }
-}
-
-/** The first product rule whose scope holds the release. */
-function ruleFor(
-  { products }: ReleasePolicy,
-  { purl }: Pick<ChosenRelease, 'purl'>,
-): ProductRule | undefined {
-  return products.find(({ scope }) => matchesScope(scope, purl));
 }
 
 function newestTime(trees: readonly ShownTree[]): number | undefined {
   const times = trees.flatMap((tree) => tree.quorumTime ?? []);
   return times.length === 0 ? undefined : Math.max(...times);
-}
-
-/** Only what was verified, and no time from the own clock: one that runs ahead must not lock the client out for good. */
-function remembered(given: Case, heads: ReadonlyMap<string, ShownTree>): TrustState {
-  const { state, policy, rule, release, tree } = given;
-  const trees = [tree, ...given.channels.map(({ file }) => file.tree)];
-  const channels = rule.channels.map((channel) => {
-    const newest = newestOf(given, channel);
-    const { sequence } = newest.state;
-    return [
-      channelKey(newest, channel.channel),
-      { sequence, leafHash: newest.signed.leafHash },
-    ] as const;
-  });
-  const product = productKey(tree.origin, release.purl);
-  const newestRelease = Math.max(release.signed.index, state.releases[product] ?? 0);
-  return {
-    time: Math.max(state.time, newestTime(trees) ?? 0),
-    policyVersion: Math.max(state.policyVersion, policy.version),
-    heads: {
-      ...state.heads,
-      ...Object.fromEntries(
-        [...heads].map(([origin, { size, root }]) => [origin, { size, root: encodeHex(root) }]),
-      ),
-    },
-    channels: { ...state.channels, ...Object.fromEntries(channels) },
-    releases: { ...state.releases, [product]: newestRelease },
-  };
 }

@@ -5,6 +5,7 @@ import {
   verificationSummaryPredicateType,
   type VerificationSummary,
 } from '../../statement/verification-summary.ts';
+import { withdrawalPredicateType } from '../../statement/withdrawal.ts';
 import type { Threshold } from '../release-policy.ts';
 import { names, type SignedStatement } from '../shown.ts';
 import type { Build } from './build.ts';
@@ -23,7 +24,10 @@ import {
 export function checkApprovals(given: Case): Finding | undefined {
   const { approvals } = given.rule;
   if (approvals === undefined) return undefined;
-  const { passed, failed } = summariesAbout(given, given.sha256, approvals);
+  const { release, sha256 } = given;
+  const { passed, failed } = summariesAbout(given, sha256, approvals, ({ purls }) =>
+    areAbout(purls, release.purl),
+  );
   const [rejection] = failed;
   if (rejection !== undefined) {
     const reason = summaryOf(rejection)?.reason;
@@ -36,25 +40,50 @@ export function checkApprovals(given: Case): Finding | undefined {
   return reach(approvals, passed, 'approved', 'not-approved');
 }
 
-/** Reviews of the whole of a source commitment that the provenance names. */
-export function checkReviews(given: Case, builds: readonly Build[]): Finding | undefined {
+/** Reviews of the whole of every source commitment that this build names, one of all the accepted `builds`. */
+export function checkReviews(
+  given: Case,
+  build: Build | undefined,
+  builds: readonly Build[],
+): Finding | undefined {
   const { reviews } = given.rule;
   if (reviews === undefined) return undefined;
-  const roots = builds.flatMap(({ provenance }) => provenance.commitments);
-  if (roots.length === 0) {
-    throw new Refusal('not-reviewed', 'no accepted provenance names a source commitment');
-  }
-  const about = roots.map((root) => ({ root, ...summariesAbout(given, root, reviews) }));
-  const objection = about.flatMap(({ failed }) => failed)[0];
-  if (objection !== undefined) {
+  for (const root of builds.flatMap(({ provenance }) => provenance.commitments)) {
+    const [objection] = summariesOf(given, root, reviews).failed;
+    if (objection === undefined) continue;
     throw new Refusal(
-      'not-reviewed',
+      'rejected',
       `${objection.key.name} reviewed its source and failed it (entry ${objection.index})`,
       [objection],
     );
   }
-  const best = about.reduce((a, b) => (voices(b.passed).length > voices(a.passed).length ? b : a));
-  return reach(reviews, best.passed, `source ${encodeHex(best.root)} reviewed`, 'not-reviewed');
+  const roots = build?.provenance.commitments ?? [];
+  if (roots.length === 0) {
+    throw new Refusal('not-reviewed', 'no accepted provenance names a source commitment');
+  }
+  const findings = roots.map((root) => {
+    const { passed } = summariesOf(given, root, reviews);
+    return reach(reviews, passed, `source ${encodeHex(root)} reviewed`, 'not-reviewed');
+  });
+  return {
+    detail: findings.map(({ detail }) => detail).join('; '),
+    indexes: findings.flatMap(({ indexes }) => indexes),
+  };
+}
+
+/** Of a file that was withdrawn, the channel tells; where the withdrawal itself is at hand, it counts at once, and for good. */
+export function checkWithdrawal({ statements, sha256 }: Case): undefined {
+  const withdrawal = statements.find(
+    ({ statement }) =>
+      statement.predicateType === withdrawalPredicateType && names(statement, sha256),
+  );
+  if (withdrawal === undefined) return undefined;
+  const { reason } = withdrawal.statement.predicate;
+  throw new Refusal(
+    'withdrawn',
+    `${withdrawal.key.name} withdrew it (entry ${withdrawal.index})${typeof reason === 'string' ? `: ${reason}` : ''}`,
+    [withdrawal],
+  );
 }
 
 function reach(
@@ -69,27 +98,37 @@ function reach(
   throw new Refusal(code, `${what} by ${listed(counted)}, want ${threshold} of ${wanted}`, counted);
 }
 
-/** The newest word of each of the keys on `subject`: who passed all of it, and who failed it. */
+/** Of a source: a tree is the same tree, whatever it is called. */
+function summariesOf(given: Case, root: Uint8Array, reviews: Threshold): Summaries {
+  return summariesAbout(given, root, reviews, () => true);
+}
+
+interface Summaries {
+  readonly passed: readonly SignedStatement[];
+  readonly failed: readonly SignedStatement[];
+}
+
+/**
+ * The newest word of each of the keys on `subject`: who passed all of it, and who failed it. A pass of
+ * some paths, or of another product, is none and takes back no failure; a failure counts under whatever
+ * name.
+ */
 function summariesAbout(
-  { statements, release }: Case,
+  { statements }: Case,
   subject: Uint8Array,
   { keys }: Threshold,
-): { passed: SignedStatement[]; failed: SignedStatement[] } {
+  isAboutIt: (summary: VerificationSummary) => boolean,
+): Summaries {
   const newest = newestByKey(
     statements.filter((signed) => {
       if (!isSignedBy(signed, keys) || !names(signed.statement, subject)) return false;
       const summary = summaryOf(signed);
-      return summary !== undefined && areAbout(summary.purls, release.purl);
+      if (summary === undefined || summary.result === 'FAILED') return summary !== undefined;
+      return summary.paths === undefined && isAboutIt(summary);
     }),
   );
-  return {
-    // A review of some paths is no review of all.
-    passed: newest.filter((signed) => {
-      const summary = summaryOf(signed);
-      return summary?.result === 'PASSED' && summary.paths === undefined;
-    }),
-    failed: newest.filter((signed) => summaryOf(signed)?.result === 'FAILED'),
-  };
+  const isPassed = (signed: SignedStatement): boolean => summaryOf(signed)?.result === 'PASSED';
+  return { passed: newest.filter(isPassed), failed: newest.filter((each) => !isPassed(each)) };
 }
 
 function summaryOf({ statement }: SignedStatement): VerificationSummary | undefined {

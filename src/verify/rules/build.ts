@@ -112,10 +112,10 @@ export interface BuildResult {
   readonly outcome: Finding | Refusal;
 }
 
-/** The builds that satisfy all of these rules, and each rule's outcome; rules that the policy does not have are left out. */
+/** The builds that satisfy all of these rules, newest first, and each rule's outcome; rules that the policy does not have are left out. */
 export function judgeBuilds(given: Case): { builds: readonly Build[]; results: BuildResult[] } {
   const results: BuildResult[] = [];
-  let builds = buildsOf(given);
+  let builds = buildsOf(given).reverse();
   let failed = false;
   for (const { name, code, wanted, holds, shown } of buildRules) {
     const want = wanted(given.rule);
@@ -135,22 +135,20 @@ export function judgeBuilds(given: Case): { builds: readonly Build[]; results: B
   return { builds: failed ? [] : builds, results };
 }
 
-export function checkRebuilds(given: Case, builds: readonly Build[]): Finding | undefined {
-  const { rebuilds } = given.rule;
+/** Of this one build: rebuilds of another source say nothing about it. */
+export function checkRebuilds(given: Case, build: Build | undefined): Finding | undefined {
+  const { rule } = given;
+  const { rebuilds } = rule;
   if (rebuilds === undefined) return undefined;
-  const own = new Set(
-    [given.release.signed, ...builds.map(({ signed }) => signed)].map(
-      ({ key }) => key.key.fingerprint,
-    ),
-  );
+  const own = [...rule.issuers, ...trusted(rule)];
   const same = buildsOf(given).filter(
     ({ signed, provenance }) =>
       isSignedBy(signed, rebuilds.keys) &&
-      !own.has(signed.key.key.fingerprint) &&
-      builds.some((build) => isSameSource(provenance, build.provenance)) &&
-      (!rebuilds.sourceChecked || builds.some((build) => opened(provenance, build.provenance))),
+      !isSignedBy(signed, own) &&
+      build !== undefined &&
+      isSameSource(provenance, build.provenance) &&
+      (!rebuilds.sourceChecked || opened(provenance, build.provenance)),
   );
-  warnOfMismatches(given);
   const counted = voices(same.map(({ signed }) => signed));
   if (counted.length >= rebuilds.threshold) {
     return found(`reproduced by ${listed(counted)}`, counted);
@@ -162,8 +160,8 @@ export function checkRebuilds(given: Case, builds: readonly Build[]): Finding | 
   );
 }
 
-/** A rebuild that was compared with this artifact and came out different. */
-function warnOfMismatches({ statements, sha256, rule, warn }: Case): void {
+/** Warns of each rebuild that was compared with this artifact and came out different. */
+export function warnOfMismatches({ statements, sha256, rule, warn }: Case): void {
   for (const signed of statements) {
     if (signed.statement.predicateType !== provenancePredicateType) continue;
     if (names(signed.statement, sha256) || !isSignedBy(signed, rule.rebuilds?.keys ?? [])) continue;
@@ -202,7 +200,8 @@ function isFrom(
     (wanted.repository === undefined || wanted.repository === repository) &&
     (wanted.commits === undefined || (commit !== undefined && wanted.commits.includes(commit))) &&
     (wanted.commitments === undefined ||
-      commitments.some((root) => wanted.commitments?.includes(encodeHex(root))))
+      (commitments.length > 0 &&
+        commitments.every((root) => wanted.commitments?.includes(encodeHex(root)))))
   );
 }
 
@@ -217,9 +216,12 @@ function isSameSource(rebuild: Provenance, build: Provenance): boolean {
   );
 }
 
-function opened({ sourceChecked }: Provenance, build: Provenance): boolean {
+/** One commitment is opened in a statement: a build that names a second one was not checked. */
+function opened({ sourceChecked }: Provenance, { commitments }: Provenance): boolean {
   return (
-    sourceChecked !== undefined && build.commitments.some((root) => equalBytes(root, sourceChecked))
+    sourceChecked !== undefined &&
+    commitments.length > 0 &&
+    commitments.every((root) => equalBytes(root, sourceChecked))
   );
 }
 

@@ -8,6 +8,7 @@ import { formatTime } from '../../statement/timestamp.ts';
 import { formatDuration } from '../duration.ts';
 import { MAX_CLOCK_LEAD } from '../quorum-time.ts';
 import type { ChannelRule } from '../release-policy.ts';
+import type { SignedStatement } from '../shown.ts';
 import {
   areAbout,
   found,
@@ -26,16 +27,23 @@ export function checkChannel(given: Case, rule: ChannelRule): Finding {
   const newest = newestOf(given, rule);
   const { state, signed } = newest;
   checkForward(given, newest);
+  // Before the age: a withdrawal never becomes less true.
+  refuseWithdrawn(given, newest);
   checkFresh(given, rule, newest);
-  checkListed(given, newest);
+  checkCurrent(given, newest);
   const detail = `${rule.channel} lists it in statement ${state.sequence}, issued ${formatTime(state.issued)}`;
   return found(detail, [signed]);
 }
 
-/** The newest statement of the channel that was shown. Throws `channel-missing` or, for two of one sequence, `channel-rollback`. */
+/**
+ * The newest statement of the channel that was shown, of the log that the release is in: sequences of
+ * two logs can not be compared. Throws `channel-missing` or, for two of one sequence, `channel-rollback`.
+ */
 export function newestOf(given: Case, { channel, keys }: ChannelRule): NewestChannel {
   const shown = given.channels
-    .filter(({ signed }) => isSignedBy(signed, keys))
+    .filter(
+      ({ signed, file }) => isSignedBy(signed, keys) && file.tree.origin === given.tree.origin,
+    )
     .flatMap((each) => {
       const state = read(each);
       return state?.channel === channel ? [{ ...each, state }] : [];
@@ -49,16 +57,22 @@ export function newestOf(given: Case, { channel, keys }: ChannelRule): NewestCha
     );
   }
   const newest = others.reduce((a, b) => (b.state.sequence > a.state.sequence ? b : a), first);
-  const twin = shown.find(
-    ({ state, signed }) =>
-      state.sequence === newest.state.sequence && signed.leafHash !== newest.signed.leafHash,
-  );
-  if (twin === undefined) return newest;
-  throw new Refusal(
-    'channel-rollback',
-    `the channel ${channel} has two statements of sequence ${newest.state.sequence}`,
-    [newest.signed, twin.signed],
-  );
+  for (const [i, { state, signed }] of shown.entries()) {
+    const twin = shown
+      .slice(i + 1)
+      .find((other) => other.state.sequence === state.sequence && !isSame(other.signed, signed));
+    if (twin === undefined) continue;
+    throw new Refusal(
+      'channel-rollback',
+      `the channel ${channel} has two statements of sequence ${state.sequence}: keep both files, and tell others`,
+      [signed, twin.signed],
+    );
+  }
+  return newest;
+}
+
+function isSame(a: SignedStatement, b: SignedStatement): boolean {
+  return a.index === b.index && a.leafHash === b.leafHash;
 }
 
 /** Only what this log logged, about itself. */
@@ -76,7 +90,8 @@ export function channelKey({ file }: ShownChannel, channel: string): string {
   return `${file.tree.origin} ${channel}`;
 }
 
-function checkForward({ state: seen, policy }: Case, newest: NewestChannel): void {
+/** Throws `channel-rollback` for less than the policy's floor, and for less or other than was seen. */
+export function checkForward({ state: seen, policy }: Case, newest: NewestChannel): void {
   const { channel, sequence } = newest.state;
   const floor = policy.floors.channels.get(channel) ?? 0;
   if (sequence < floor) {
@@ -120,7 +135,7 @@ function checkFresh({ time, release, warn }: Case, rule: ChannelRule, newest: Ne
   );
 }
 
-function checkListed({ sha256, release }: Case, { state, signed }: NewestChannel): void {
+function refuseWithdrawn({ sha256 }: Case, { state, signed }: NewestChannel): void {
   const withdrawal = state.withdrawn.find((listed) => equalBytes(listed.sha256, sha256));
   if (withdrawal !== undefined) {
     const [code, word] =
@@ -131,6 +146,9 @@ function checkListed({ sha256, release }: Case, { state, signed }: NewestChannel
       signed,
     ]);
   }
+}
+
+function checkCurrent({ sha256, release }: Case, { state, signed }: NewestChannel): void {
   const isCurrent = state.current.some(
     (listed) =>
       listed.sha256.some((digest) => equalBytes(digest, sha256)) &&

@@ -41,7 +41,7 @@ export function checkHeads(
     if (size < least) {
       throw new Refusal(
         'log-forked',
-        `the newest tree of ${origin} that was shown has size ${size}, but size ${least} was seen before: refresh the release or channel file`,
+        `the newest tree of ${origin} that was shown has size ${size}, but size ${least} ${least === before?.size ? 'was seen before' : 'is the floor of the policy'}: refresh the release or channel file`,
       );
     }
     if (before?.size === size && before.root !== encodeHex(root)) {
@@ -97,8 +97,13 @@ export function checkDowngrade({ rule, state, tree, release }: Case): Finding | 
   );
 }
 
-/** A product in a log: the purl without its version. */
+/**
+ * A product in a log: the purl without its version, and without qualifiers but the registry and the
+ * architecture. Others, such as a download's URL, change from version to version: an old release would
+ * then pass for another product's.
+ */
 export function productKey(origin: string, { type, path, qualifiers }: Purl): string {
-  const registry = qualifiers.repository_url;
-  return `${origin} ${type}/${path.join('/')}${registry === undefined ? '' : `?${registry}`}`;
+  const { repository_url: registry = '', arch = '' } = qualifiers;
+  const variant = registry === '' && arch === '' ? '' : ` ${JSON.stringify([registry, arch])}`;
+  return `${origin} ${type}/${path.map(encodeURIComponent).join('/')}${variant}`;
 }
