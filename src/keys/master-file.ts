@@ -3,9 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { decodeHex, encodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
+import { MASTER_BYTES } from '../statement/source-tree.ts';
 import { createFile, readSecretFile, syncDirectory } from './secret-file.ts';
-
-const MASTER_BYTES = 32;
 
 /** A new secret of 32 bytes, durable in the new file `path` (mode 0600). Throws `file-unreadable`. */
 export async function createMasterFile(path: string): Promise<Uint8Array> {
