@@ -1,6 +1,6 @@
 /** Files of the command line: read with a cap, written whole or not at all. */
 import { constants, type Stats } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DaybookError } from '../errors.ts';
 
@@ -18,18 +18,31 @@ export function unreadable(path: string, problem: unknown): DaybookError {
 export async function withFile<T>(
   path: string,
   use: (file: FileHandle, stats: Stats) => Promise<T>,
+  { followLink = true } = {},
 ): Promise<T> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const noFollow = followLink ? 0 : constants.O_NOFOLLOW;
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | noFollow);
     const stats = await file.stat();
     if (!stats.isFile()) throw unreadable(path, `is ${kindOf(stats)}, want a regular file`);
     return await use(file, stats);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') {
+      throw unreadable(path, 'is a symbolic link, want the file itself');
+    }
     throw error instanceof DaybookError ? error : unreadable(path, error);
   } finally {
     await file?.close();
   }
+}
+
+/** Whether there is anything at `path`. */
+export function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The bytes of a file that has at most `maxBytes`; throws `file-unreadable`. */

@@ -18,7 +18,7 @@ export interface LogState extends HeadState {
 
 /** State of the log at `url`, under `directory` or else where XDG puts the state of programs. */
 export function logState(url: URL, directory?: string): LogState {
-  const folder = join(directory ?? defaultDirectory(), encodeURIComponent(url.href));
+  const folder = join(directory ?? stateDirectory(), encodeURIComponent(url.href));
   const file = (name: string): { load: HeadState['load']; save: HeadState['save'] } => ({
     load: () => readIfThere(join(folder, name)),
     async save(bytes) {
@@ -30,7 +30,8 @@ export function logState(url: URL, directory?: string): LogState {
   return { folder, ...checkpoint, loadPin: pin.load, savePin: pin.save };
 }
 
-function defaultDirectory(): string {
+/** Where the command line remembers things: XDG's place for the state of programs. */
+export function stateDirectory(): string {
   const { XDG_STATE_HOME } = process.env;
   return join(XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'daybook');
 }

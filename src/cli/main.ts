@@ -70,6 +70,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'check, explain, sign and update release policies',
     load: () => import('./policy.ts'),
   },
+  gate: {
+    summary: 'run a command on a file only if the release policy holds',
+    load: () => import('./gate.ts'),
+  },
   fsck: {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),

@@ -15,6 +15,7 @@ import {
   policyPayloadType,
   policySigners,
 } from '../verify/signed-policy.ts';
+import { registerExplain } from './explain.ts';
 import { readBytes, writeAtomically } from './files.ts';
 import { note, print, printJson } from './output.ts';
 import { updatePolicy } from './policy-update.ts';
@@ -43,6 +44,7 @@ export function register(program: Command): void {
     .requiredOption('--policy <G>', 'policy to update; it is replaced as a whole')
     .requiredOption('--from <DIR|URL>', 'where <version>.policy files are')
     .action(updatePolicy);
+  registerExplain(policy);
 }
 
 interface Draft {

@@ -12,18 +12,21 @@ import {
   parseManifest,
   type Manifest,
 } from '../verify/manifest.ts';
-import { verifyProof, type Facts, type Verdict } from '../verify/verify-proof.ts';
+import { isReleasePolicy } from '../verify/release-policy.ts';
+import { MAX_POLICY_DOCUMENT_BYTES } from '../verify/signed-policy.ts';
+import type { TrustState } from '../verify/trust-state.ts';
+import { verifyProof, type Facts } from '../verify/verify-proof.ts';
 import { hashFiles, isDirectory, listFiles } from './directory.ts';
 import { hashFile } from './file-hash.ts';
 import { readBytes } from './files.ts';
 import { asDaybookError, note, print, printJson } from './output.ts';
+import { collect } from './options.ts';
+import { readJudge, withReleaseOptions, type ReleaseOptions } from './release-verdict.ts';
 import { readPolicy } from './trust.ts';
+import { trustFile, withTrustState } from './trust-file.ts';
 
-interface Options {
-  readonly proof?: string;
-  readonly policy: string;
-  readonly issuer: readonly string[];
-  readonly purl?: string;
+interface Options extends ReleaseOptions {
+  readonly issuer?: readonly string[];
   readonly manifest?: string;
   readonly json?: true;
 }
@@ -32,6 +35,8 @@ interface CheckLine {
   readonly check: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** Of a release policy: the entries that show it. */
+  readonly indexes?: readonly number[];
 }
 
 /** As `--json` prints it, whatever the outcome. Members may be added, none is taken away or changed. */
@@ -44,23 +49,29 @@ interface Report {
   readonly reason: string | null;
   readonly checks: readonly CheckLine[];
   readonly facts: Facts;
+  /** Of a release policy: what was tolerated. */
+  readonly warnings: readonly string[];
 }
+
+type Outcome = Pick<Report, 'checks' | 'facts'> & {
+  readonly code?: ErrorCode;
+  readonly warnings?: readonly string[];
+};
 
 /** An entry and a checkpoint with many cosignatures take less. */
 const MAX_PROOF_BYTES = 2 * 1024 * 1024;
 const MAX_SHOWN_DIFFERENCES = 10;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('verify')
     .description(
       'Check offline that FILE is what an issuer released, and that the release is in the log.',
     )
     .argument('<FILE>', 'file, or directory with its manifest')
-    .option('--proof <F>', 'proof file (default: FILE.tlog-proof)')
-    .requiredOption('--policy <F>', 'trust policy: logs and witnesses (C2SP tlog-policy)')
-    .requiredOption('--issuer <KEY.pub>', "issuer's public key; may be repeated", collect)
-    .option('--purl <P>', 'product that it must be, such as pkg:generic/acme/scanner@1.2.3')
+    .requiredOption('--policy <F>', 'release policy, or a C2SP tlog-policy together with --issuer')
+    .option('--issuer <KEY.pub>', "issuer's public key; may be repeated", collect);
+  withReleaseOptions(command)
     .option('--manifest <F>', 'manifest that names FILE (default for a directory: FILE.SHA256SUMS)')
     .option('--json', 'print the verdict as JSON')
     .addHelpText(
@@ -75,12 +86,8 @@ export function register(program: Command): void {
     });
 }
 
-function collect(value: string, earlier: readonly string[] = []): readonly string[] {
-  return [...earlier, value];
-}
-
 async function reportOn(path: string, options: Options): Promise<Report> {
-  let outcome: { code?: ErrorCode; checks: readonly CheckLine[]; facts: Facts };
+  let outcome: Outcome;
   let reason: string | undefined;
   try {
     outcome = await verdictOn(path, options);
@@ -91,7 +98,7 @@ async function reportOn(path: string, options: Options): Promise<Report> {
     outcome = { code, checks: [], facts: {} };
     reason = message;
   }
-  const { code, checks, facts } = outcome;
+  const { code, checks, facts, warnings = [] } = outcome;
   return {
     ok: code === undefined,
     file: path,
@@ -100,13 +107,15 @@ async function reportOn(path: string, options: Options): Promise<Report> {
     reason: reason ?? null,
     checks,
     facts,
+    warnings,
   };
 }
 
-function printReport({ ok, file, code, exit, reason, checks, facts }: Report): void {
+function printReport({ ok, file, code, exit, reason, checks, facts, warnings }: Report): void {
   for (const line of checks) {
-    print(`${line.ok ? 'ok    ' : 'FAILED'}  ${line.check.padEnd(10)}  ${line.detail}`);
+    print(`${line.ok ? 'ok    ' : 'FAILED'}  ${line.check.padEnd(14)}  ${line.detail}`);
   }
+  for (const warning of warnings) print(`note    ${warning}`);
   if (ok) {
     const product = facts.purls?.join(', ');
     print(
@@ -117,32 +126,37 @@ function printReport({ ok, file, code, exit, reason, checks, facts }: Report): v
   }
 }
 
-async function verdictOn(
-  path: string,
-  options: Options,
-): Promise<{ code?: ErrorCode; checks: readonly CheckLine[]; facts: Facts }> {
+async function verdictOn(path: string, options: Options): Promise<Outcome> {
   const directory = await isDirectory(path);
   // "." and "dir/" have no name to put an ending to.
   const base = directory ? resolve(path) : path;
-  const judge = await readJudge(options, `${base}.tlog-proof`);
+  const judge = await readJudgement(options, base);
   if (!directory && options.manifest === undefined) return judge(await hashFile(path));
   const manifest = await readBytes(options.manifest ?? `${base}.SHA256SUMS`, MAX_MANIFEST_BYTES);
-  const verdict = await judge(nodeSha256(manifest));
-  if (!verdict.ok) return verdict;
+  const outcome = await judge(nodeSha256(manifest));
+  if (outcome.code !== undefined) return outcome;
   const check = await checkManifest(path, directory, manifest);
-  const { checks, facts } = verdict;
-  return { ...(check.code && { code: check.code }), checks: [...checks, check], facts };
+  const { checks } = outcome;
+  return { ...outcome, ...(check.code && { code: check.code }), checks: [...checks, check] };
 }
 
-/** Reads all that does not depend on the artifact, so that a missing file is told before a long hash. */
-async function readJudge(
+/** By a release policy, or by a tlog-policy and issuers; reads all that does not depend on the artifact first. */
+async function readJudgement(
   options: Options,
-  defaultProof: string,
-): Promise<(digest: Uint8Array) => Promise<Verdict>> {
+  base: string,
+): Promise<(digest: Uint8Array) => Promise<Outcome>> {
+  const bytes = await readBytes(options.policy, MAX_POLICY_DOCUMENT_BYTES);
+  if (isReleasePolicy(bytes)) return judgementByRelease(options, base, bytes);
+  const { issuer: paths = [], purl } = options;
+  if (paths.length === 0) {
+    throw new DaybookError(
+      'bad-usage',
+      `${options.policy} is a tlog-policy, which names no issuer: give --issuer too`,
+    );
+  }
   const policy = await readPolicy(options.policy);
-  const issuers = await Promise.all(options.issuer.map((key) => readPublicKeyFile(key)));
-  const proof = await readBytes(options.proof ?? defaultProof, MAX_PROOF_BYTES);
-  const { purl } = options;
+  const issuers = await Promise.all(paths.map((key) => readPublicKeyFile(key)));
+  const proof = await readBytes(options.proof ?? `${base}.tlog-proof`, MAX_PROOF_BYTES);
   return (digest) =>
     verifyProof({
       artifact: { sha256: digest },
@@ -152,6 +166,39 @@ async function readJudge(
       purl,
       verifier: nodeVerifier,
     });
+}
+
+async function judgementByRelease(
+  options: Options,
+  base: string,
+  policy: Uint8Array,
+): Promise<(digest: Uint8Array) => Promise<Outcome>> {
+  if (options.issuer !== undefined) {
+    throw new DaybookError('bad-usage', 'a release policy names the issuers: leave --issuer out');
+  }
+  const { judge } = await readJudge(base, policy, options);
+  return (digest) =>
+    withTrustState(trustFile(options.state), async (before) => {
+      const { code, rules, warnings, release, state } = await judge(digest, before);
+      const { purl, issuer, ...facts } = release ?? {};
+      const result: Outcome = {
+        ...(code && { code }),
+        checks: rules.map(({ rule, ok, detail, indexes }) => ({
+          check: rule,
+          ok,
+          detail,
+          indexes,
+        })),
+        facts: { ...facts, ...(issuer && { issuer }), ...(purl && { purls: [purl] }) },
+        warnings,
+      };
+      return { result, state: withoutRelease(state, before) };
+    });
+}
+
+/** Looking at a release is not installing it: an older one may still be looked at afterwards. */
+function withoutRelease(state: TrustState, before: TrustState): TrustState {
+  return state === before ? before : { ...state, releases: before.releases };
 }
 
 /** The manifest is what was logged: does it name this file, or exactly the files of this directory? */

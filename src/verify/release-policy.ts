@@ -87,6 +87,12 @@ export interface ReleasePolicy {
 
 const maxDepth = 16;
 
+/** Whether these bytes are meant as a release policy, signed or not, and not as a tlog-policy: they begin as JSON does. */
+export function isReleasePolicy(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte));
+  return first === 0x7b;
+}
+
 /** Throws `bad-policy`, with the member that is wrong. */
 export function parseReleasePolicy(bytes: Uint8Array): ReleasePolicy {
   const json = within('the policy', () => parseStrictJson(bytes, { maxDepth }));
