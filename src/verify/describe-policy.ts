@@ -14,7 +14,7 @@ import type {
 export function describePolicy(policy: ReleasePolicy): string[] {
   const { version, root, trust, products, floors } = policy;
   return [
-    `This is version ${version} of the policy${root === undefined ? '; no root keys are named, so it cannot be updated by signature' : `; the next one must be signed by ${count(root)}, and by as many of its own root keys`}.`,
+    `This is version ${version} of the policy${root === undefined ? '; no root keys are named, so it cannot be updated by signature' : `; the next one must be signed by ${count(root)}, and by as many of its own root keys as it wants`}.`,
     ...describeTrust(trust),
     ...describeKeys([...policy.keys.values()]),
     ...products.flatMap(describeProduct),
