@@ -154,22 +154,28 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe.each(['README.md', 'docs/operator.md', 'docs/pipeline.md', 'docs/client.md'])(
-  '%s',
-  async (path) => {
-    const blocks = blocksOf(await readFile(path, 'utf8'));
-    let reader: Reader;
-    beforeAll(async () => {
-      reader = await Reader.withClone();
-    });
-    afterAll(() => reader.leave());
-    let broken = false;
+/** The pages whose commands are typed. */
+const pages = [
+  'README.md',
+  'docs/operator.md',
+  'docs/pipeline.md',
+  'docs/client.md',
+  'docs/source.md',
+];
 
-    test.each(blocks)('line $line', async (block) => {
-      expect(broken, 'a command before this one failed').toBe(false);
-      broken = true;
-      await reader.type(block);
-      broken = false;
-    });
-  },
-);
+describe.each(pages)('%s', async (path) => {
+  const blocks = blocksOf(await readFile(path, 'utf8'));
+  let reader: Reader;
+  beforeAll(async () => {
+    reader = await Reader.withClone();
+  });
+  afterAll(() => reader.leave());
+  let broken = false;
+
+  test.each(blocks)('line $line', async (block) => {
+    expect(broken, 'a command before this one failed').toBe(false);
+    broken = true;
+    await reader.type(block);
+    broken = false;
+  });
+});
