@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { batches, rawPosts, signedPosts } from './http.ts';
 import { channels } from './channels.ts';
 import { reads } from './reads.ts';
+import { releaseFiles } from './release-file.ts';
 import { requireWrk } from './server-process.ts';
 import { verifying } from './verify.ts';
 
@@ -13,8 +14,8 @@ const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify; separated by commas. */
-    only: { type: 'string', default: 'append,http,reads,channels,verify' },
+    /** Some of append, http, reads, channels, verify, release-file; separated by commas. */
+    only: { type: 'string', default: 'append,http,reads,channels,verify,release-file' },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
   },
@@ -59,6 +60,7 @@ if (sections.includes('channels')) {
   show('channels', await channels(100_000 * scale, seconds));
 }
 if (sections.includes('verify')) show('verify', [await verifying()]);
+if (sections.includes('release-file')) show('release-file', await releaseFiles());
 
 const json = `${JSON.stringify({ machine, ...results }, undefined, 2)}\n`;
 process.stdout.write(json);

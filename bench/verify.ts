@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { leafIndex, treeSize } from '../src/encoding/integer.ts';
 import { createKeyFile } from '../src/keys/key-file.ts';
 import { nodeVerifier } from '../src/keys/node-verifier.ts';
-import { rfc6962, type Hash } from '../src/merkle/hash.ts';
+import { rfc6962 } from '../src/merkle/hash.ts';
 import { proveInclusion } from '../src/merkle/inclusion.ts';
-import type { NodeId } from '../src/merkle/node.ts';
 import { formatCheckpoint } from '../src/note/checkpoint.ts';
 import { formatNote } from '../src/note/note.ts';
 import { signNote, type NoteSigner } from '../src/note/sign.ts';
@@ -20,6 +19,7 @@ import { inTotoPayloadType } from '../src/statement/in-toto.ts';
 import { releaseStatement } from '../src/statement/release.ts';
 import { parsePolicy } from '../src/verify/policy.ts';
 import { verifyProof } from '../src/verify/verify-proof.ts';
+import { computedTree } from './computed-tree.ts';
 import { newIssuer } from './samples.ts';
 import { scratch } from './server-process.ts';
 
@@ -106,7 +106,11 @@ async function provenRelease(
   const entry = formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [issuerKey]));
   const leafHash = rfc6962.leaf(entry);
   const index = 654_321;
-  const { proof: hashes, root } = await proveInclusion(index, LEAVES, lonelyLeaf(index, leafHash));
+  const { proof: hashes, root } = await proveInclusion(
+    index,
+    LEAVES,
+    computedTree(new Map([[index, leafHash]])),
+  );
 
   const log = await noteSigner('log.acme.example', 0x01);
   const witnesses = await Promise.all(
@@ -135,19 +139,6 @@ async function provenRelease(
   writeFileSync(join(directory, 'proof'), proof);
   writeFileSync(join(directory, 'policy'), policy);
   return { proof, policy, issuerKey };
-}
-
-/** The nodes of a tree in which every leaf but one has the same hash. */
-function lonelyLeaf(leaf: number, leafHash: Hash): (nodes: readonly NodeId[]) => Promise<Hash[]> {
-  const alike: Hash[] = [rfc6962.leaf(Buffer.from('all alike'))];
-  const alikeAt = (level: number): Hash =>
-    (alike[level] ??= rfc6962.node(alikeAt(level - 1), alikeAt(level - 1)));
-  const node = (level: number, index: number): Hash => {
-    if (index !== Math.floor(leaf / 2 ** level)) return alikeAt(level);
-    if (level === 0) return leafHash;
-    return rfc6962.node(node(level - 1, 2 * index), node(level - 1, 2 * index + 1));
-  };
-  return (nodes) => Promise.resolve(nodes.map(({ level, index }) => node(level, index)));
 }
 
 async function noteSigner(name: string, type: 0x01 | 0x04): Promise<NoteSigner> {
