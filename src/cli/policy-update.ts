@@ -12,32 +12,51 @@ import {
 import { isDirectory } from './directory.ts';
 import { readBytes, writeAtomically } from './files.ts';
 import { print } from './output.ts';
+import { trustFile, withTrustState } from './trust-file.ts';
 
 interface Options {
   readonly policy: string;
   readonly from: string;
+  readonly state?: string;
 }
 
 /** Whoever serves policies must not keep a client walking for good. */
 const MAX_STEPS = 1024;
 
-export async function updatePolicy({ policy: path, from }: Options): Promise<void> {
+export async function updatePolicy({ policy: path, from, state }: Options): Promise<void> {
   const bytes = await readBytes(path, MAX_POLICY_DOCUMENT_BYTES);
-  let current = await readPolicyDocument(bytes, nodeVerifier);
-  const { version } = current;
+  const there = await readPolicyDocument(bytes, nodeVerifier);
   const fetchVersion = await sourceOf(from);
-  for (let i = 0; i < MAX_STEPS; i++) {
-    const next = await fetchVersion(current.version + 1);
-    if (next === undefined) break;
-    current = await walk(current, next);
-    // Each step is kept at once: what comes after it and does not verify must not undo it.
-    await writeAtomically(path, next);
+  let newest = there;
+  try {
+    for (let i = 0; i < MAX_STEPS; i++) {
+      const next = await fetchVersion(newest.version + 1);
+      if (next === undefined) break;
+      newest = await walk(newest, next);
+      // Each step is kept at once: what comes after it and does not verify must not undo it.
+      await writeAtomically(path, next);
+    }
+  } finally {
+    await remember(newest, trustFile(state));
   }
   print(
-    current.version === version
-      ? `${path} has version ${version}, the newest in ${from}`
-      : `${path} updated from version ${version} to ${current.version}`,
+    newest.version === there.version
+      ? `${path} has version ${newest.version}, the newest in ${from}`
+      : `${path} updated from version ${there.version} to ${newest.version}`,
   );
+}
+
+/** So that an older one, put in its place, is refused from now on. Throws `policy-rollback`. */
+async function remember({ version }: ReleasePolicy, path: string): Promise<void> {
+  await withTrustState(path, async (state) => {
+    if (version >= state.policyVersion) {
+      return { result: undefined, state: { ...state, policyVersion: version } };
+    }
+    throw new DaybookError(
+      'policy-rollback',
+      `the newest policy that was found has version ${version}, but version ${state.policyVersion} was used before`,
+    );
+  });
 }
 
 async function walk(current: ReleasePolicy, next: Uint8Array): Promise<ReleasePolicy> {

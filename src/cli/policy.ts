@@ -43,6 +43,7 @@ export function register(program: Command): void {
     .description('Walk from the version that is there to the newest, verifying each in its turn.')
     .requiredOption('--policy <G>', 'policy to update; it is replaced as a whole')
     .requiredOption('--from <DIR|URL>', 'where <version>.policy files are')
+    .option('--state <DIR>', 'where it is remembered what was seen (default: XDG state)')
     .action(updatePolicy);
   registerExplain(policy);
 }
