@@ -62,3 +62,14 @@ test('a .tlog-proof shows what the release file of its one entry shows', async (
   const shown = await show(read('scanner.txt.tlog-proof'));
   expect(shown).toEqual(await show(read('valid/one-entry.release')));
 });
+
+test('the document shows how a file begins, and the format as the code has it', () => {
+  const formats = readFileSync('docs/formats.md', 'utf8');
+  const [, dump = ''] = /^```text\n(85 .*?)^```$/ms.exec(formats) ?? [];
+  const shown = dump.replaceAll(/ {2,}.*$/gm, '').replaceAll(/\s/g, '');
+  expect(shown.length).toBeGreaterThan(60);
+  expect(encodeHex(read('valid/one-entry.release')).startsWith(shown)).toBe(true);
+  for (const line of ['magic: "daybook-release/v1",', 'checkpoint: bstr,', 'proof: bstr,']) {
+    expect(formats).toContain(line);
+  }
+});
