@@ -160,6 +160,7 @@ const pages = [
   'docs/operator.md',
   'docs/pipeline.md',
   'docs/client.md',
+  'docs/policy.md',
   'docs/source.md',
 ];
 
