@@ -1,6 +1,7 @@
 /** `daybook bundle`: writes the release file of a file, made from what the log shows about it. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { readPublicKeyFile } from '../keys/key-file.ts';
 import { nodeSha256 } from '../keys/node-hasher.ts';
 import { parseReleaseFile } from '../proof/release-file.ts';
 import { checkChannelName } from '../statement/channel.ts';
@@ -14,6 +15,7 @@ import { print } from './output.ts';
 
 interface Options extends LogOptions {
   readonly channel?: readonly string[];
+  readonly issuer?: readonly string[];
   readonly manifest?: string;
   readonly out?: string;
 }
@@ -31,6 +33,7 @@ export function register(program: Command): void {
       'channel to put in, for clients without a network; repeatable',
       collect,
     )
+    .option('--issuer <KEY.pub>', 'only statements by this key; repeatable', collect)
     .option('--manifest <F>', 'manifest that names FILE (default for a directory: FILE.SHA256SUMS)')
     .option('--out <F>', 'where to write it (default: FILE.release)')
     .action(bundle);
@@ -39,6 +42,8 @@ export function register(program: Command): void {
 async function bundle(path: string, options: Options): Promise<void> {
   const { channel: channels = [] } = options;
   checkOptions({ '--channel': () => channels.forEach((name) => checkChannelName(name)) });
+  const issuers =
+    options.issuer && (await Promise.all(options.issuer.map((key) => readPublicKeyFile(key))));
   const directory = await isDirectory(path);
   // "." and "dir/" have no name to put an ending to.
   const base = directory ? resolve(path) : path;
@@ -49,7 +54,7 @@ async function bundle(path: string, options: Options): Promise<void> {
       : nodeSha256(await readBytes(manifest, MAX_MANIFEST_BYTES));
   const out = options.out ?? `${base}.release`;
   await withTrustedLog(options, async ({ client }) => {
-    const bytes = await client.releaseFile(digest, { channels });
+    const bytes = await client.releaseFile(digest, { channels, issuers });
     await writeAtomically(out, bytes);
     const { entries } = parseReleaseFile(bytes);
     const places = entries.map(({ index }) => index).join(', ');

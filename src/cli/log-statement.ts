@@ -9,7 +9,12 @@ import { readKeyFile } from '../keys/key-file.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { PublicKey, Signer } from '../signature/port.ts';
-import { formatEnvelope, parseEnvelope, preAuthEncoding, signEnvelope } from '../statement/dsse.ts';
+import {
+  formatEnvelope,
+  isEnvelopeSignedBy,
+  parseEnvelope,
+  signEnvelope,
+} from '../statement/dsse.ts';
 import { inTotoPayloadType, maxSubjects, type Subject } from '../statement/in-toto.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { logState } from './log-state.ts';
@@ -126,12 +131,7 @@ export async function logEntry(
 
 /** Whether a signature of the entry's envelope verifies under one of `keys`. Throws `bad-entry`. */
 export async function isSignedBy(entry: Uint8Array, keys: readonly PublicKey[]): Promise<boolean> {
-  const { payloadType, payload, signatures } = parseEnvelope(entry);
-  const message = preAuthEncoding(payloadType, payload);
-  for (const { sig } of signatures) {
-    for (const key of keys) if (await nodeVerifier.verify(key, message, sig)) return true;
-  }
-  return false;
+  return isEnvelopeSignedBy(parseEnvelope(entry), keys, nodeVerifier);
 }
 
 /** Logs a statement about files, or about the manifest of a directory, and says where. */

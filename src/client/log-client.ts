@@ -10,7 +10,7 @@ import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { MAX_NOTE_BYTES } from '../note/note.ts';
 import { formatTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
-import type { SignatureVerifier } from '../signature/port.ts';
+import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
@@ -36,6 +36,11 @@ export interface LogClientOptions extends HttpOptions {
 export interface ReleaseFileOptions {
   /** Channels whose newest statements are put in, for media without a network. */
   readonly channels?: readonly string[];
+  /**
+   * Only statements that one of these keys signed: where others log so many about the file that those
+   * which a policy asks for would not fit.
+   */
+  readonly issuers?: readonly PublicKey[] | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -55,12 +60,14 @@ export class LogClient {
   readonly #http: Http;
   readonly #tiles: VerifiedTiles;
   readonly #heads: HeadKeeper;
+  readonly #verifier: SignatureVerifier;
 
   /** Throws `bad-usage` for a URL that is not http(s), `bad-note` or `bad-policy` for malformed trust. */
   constructor(options: LogClientOptions) {
     const { verifier = webVerifier, state = memoryState() } = options;
     this.#http = new Http(options.url, options);
     this.#tiles = new VerifiedTiles(this.#http);
+    this.#verifier = verifier;
     this.#heads = new HeadKeeper(trustOf(options), verifier, state, this.#tiles);
   }
 
@@ -159,12 +166,13 @@ export class LogClient {
    */
   async releaseFile(
     sha256: Uint8Array,
-    { channels = [], signal }: ReleaseFileOptions = {},
+    { channels = [], issuers, signal }: ReleaseFileOptions = {},
   ): Promise<Uint8Array> {
     const files = await Promise.all(channels.map((name) => this.channelFile(name, signal)));
     const head = await this.checkpoint(signal);
     const tree = { http: this.#http, head, read: this.#reader(head) };
-    return makeReleaseFile(tree, sha256, files, signal);
+    const wanted = { verifier: this.#verifier, issuers, signal };
+    return makeReleaseFile({ ...tree, ...wanted }, sha256, files);
   }
 
   /**

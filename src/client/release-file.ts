@@ -18,18 +18,23 @@ import {
   type ReleaseEntry,
 } from '../proof/release-file.ts';
 import { channelPredicateType, checkChannelName, readChannel } from '../statement/channel.ts';
-import { parseEnvelope } from '../statement/dsse.ts';
+import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
+import { isEnvelopeSignedBy, parseEnvelope } from '../statement/dsse.ts';
 import { parseStatement, type Statement } from '../statement/in-toto.ts';
 import { provenancePredicateType, readProvenance } from '../statement/provenance.ts';
 import type { Http } from './http.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
 
-/** The tree that a release file is made from. */
+/** The tree that a release file is made from, and what to look for in it. */
 export interface ReleaseTree {
   readonly http: Http;
   readonly head: TrustedHead;
   /** Reads tiles that were verified against `head`. */
   readonly read: ReadHashes;
+  readonly verifier: SignatureVerifier;
+  /** Statements of these keys are wanted; of all when undefined. */
+  readonly issuers: readonly PublicKey[] | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Statements about one digest that are looked through, so that no log can keep a client busy. */
@@ -42,16 +47,15 @@ const FETCHED_AT_ONCE = 16;
 
 /**
  * All statements in the tree that name a file with this digest, and all that name a source commitment
- * of its provenance: reviews are about the source. Of more than a file takes, the newest. Throws
+ * of its provenance, since reviews are about the source; of these, the wanted ones. Of more than a file takes, the newest. Throws
  * `not-found` when there is none, `inclusion-invalid` when the log lied.
  */
 export async function makeReleaseFile(
   tree: ReleaseTree,
   sha256: Uint8Array,
   channels: readonly Uint8Array[],
-  signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const about = await entriesAbout(tree, sha256, signal);
+  const about = await entriesAbout(tree, sha256);
   if (about.length === 0) {
     throw new DaybookError(
       'not-found',
@@ -60,7 +64,7 @@ export async function makeReleaseFile(
   }
   const found = new Map(about.map((entry) => [entry.index, entry]));
   for (const root of commitmentsIn(about)) {
-    for (const entry of await entriesAbout(tree, root, signal)) found.set(entry.index, entry);
+    for (const entry of await entriesAbout(tree, root)) found.set(entry.index, entry);
   }
   const entries = [...found.values()].sort((a, b) => a.index - b.index).slice(-MAX_RELEASE_ENTRIES);
   return prove(tree, entries, channels);
@@ -121,23 +125,31 @@ async function prove(
   return formatReleaseFile({ checkpoint: head.note, entries, proof, channels });
 }
 
-/** The entries in the tree that name `digest`; what the log wrongly counts among them is left out. */
-async function entriesAbout(
-  { http, head }: ReleaseTree,
-  digest: Uint8Array,
-  signal?: AbortSignal,
-): Promise<ReleaseEntry[]> {
+/**
+ * The newest wanted entries in the tree that name `digest`, as many as a file takes; what the log
+ * wrongly counts among them is left out.
+ */
+async function entriesAbout(tree: ReleaseTree, digest: Uint8Array): Promise<ReleaseEntry[]> {
+  const { http, head, signal } = tree;
   const indexes = await lookUp(http, digest, head.size, signal);
-  const entries: ReleaseEntry[] = [];
-  const newest = indexes.slice(-MAX_RELEASE_ENTRIES);
-  for (let at = 0; at < newest.length; at += FETCHED_AT_ONCE) {
-    const part = newest.slice(at, at + FETCHED_AT_ONCE);
-    entries.push(...(await Promise.all(part.map((index) => fetchEntry(http, index, signal)))));
+  const found: ReleaseEntry[] = [];
+  while (indexes.length > 0 && found.length < MAX_RELEASE_ENTRIES) {
+    const part = indexes.splice(-FETCHED_AT_ONCE);
+    const entries = await Promise.all(part.map((index) => fetchEntry(http, index, signal)));
+    const wanted = await Promise.all(entries.map(({ entry }) => isWanted(tree, entry, digest)));
+    found.push(...entries.filter((_, i) => wanted[i]));
   }
-  return entries.filter(({ entry }) => {
-    const subjects = statementIn(entry)?.subject ?? [];
-    return subjects.some(({ sha256 }) => equalBytes(sha256, digest));
-  });
+  return found;
+}
+
+async function isWanted(
+  { issuers, verifier }: ReleaseTree,
+  entry: Uint8Array,
+  digest: Uint8Array,
+): Promise<boolean> {
+  const subjects = statementIn(entry)?.subject ?? [];
+  if (!subjects.some(({ sha256 }) => equalBytes(sha256, digest))) return false;
+  return issuers === undefined || isEnvelopeSignedBy(parseEnvelope(entry), issuers, verifier);
 }
 
 async function fetchEntry(

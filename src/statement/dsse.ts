@@ -10,7 +10,7 @@ import { decodeBase64, encodeBase64 } from '../encoding/base64.ts';
 import { concatBytes, utf8 } from '../encoding/bytes.ts';
 import { type JsonObject, type JsonValue, parseStrictJson } from '../encoding/strict-json.ts';
 import { DaybookError } from '../errors.ts';
-import type { Signer } from '../signature/port.ts';
+import type { PublicKey, SignatureVerifier, Signer } from '../signature/port.ts';
 import { shape } from './shape.ts';
 
 export interface EnvelopeSignature {
@@ -128,4 +128,17 @@ export async function signEnvelope(
     })),
   );
   return { payloadType, payload, signatures };
+}
+
+/** Whether a signature of the envelope verifies under one of `keys`. */
+export async function isEnvelopeSignedBy(
+  { payloadType, payload, signatures }: Envelope,
+  keys: readonly PublicKey[],
+  verifier: SignatureVerifier,
+): Promise<boolean> {
+  const message = preAuthEncoding(payloadType, payload);
+  for (const { sig } of signatures) {
+    for (const key of keys) if (await verifier.verify(key, message, sig)) return true;
+  }
+  return false;
 }

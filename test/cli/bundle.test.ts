@@ -55,6 +55,14 @@ test('writes all statements about a file, which verify without the log', async (
   expect(stdout).toContain(`entries ${file.entries.map(({ index }) => index).join(', ')} of`);
 });
 
+test('takes the statements of a key alone', async () => {
+  expect(await bundle('scanner', '--issuer', 'key.pub')).toMatchObject({ exit: 0 });
+  await createKeyFile(path('other'), 'ed25519');
+  const none = await bundle('scanner', '--issuer', 'other.pub', '--out', 'none.release');
+  expect(none).toMatchObject({ exit: 3 });
+  expect(none.stderr).toContain('no statement');
+});
+
 test('puts channels in, and writes where it is told', async () => {
   const channel = ['channel', 'publish', 'acme/stable', '--expires', '25h'];
   const current = ['--release', `scanner=${purl}`, '--log', log.url.href, '--key', 'key'];

@@ -124,6 +124,24 @@ describe('LogClient.releaseFile', () => {
     expect(indexes[0]).toBe(600 - 256);
   });
 
+  test('has the statements of the wanted keys, however many others there are', async () => {
+    const stranger = await newSigner();
+    const log = await MemoryLog.create(Array<Uint8Array>(600).fill(await release(stranger, '1.0')));
+    log.entries[5] = statements.release;
+    log.intercept = (path) => {
+      const index = /^entries\/(\d+)$/.exec(path)?.[1];
+      if (index !== undefined) return answer(log.entries[Number(index)]!);
+      const all = Array.from({ length: 600 }, (_, i) => i);
+      return path === 'entries' ? Response.json({ indexes: all, size: 600 }) : undefined;
+    };
+    const client = clientOf(log);
+    const issuers = [issuer.publicKey];
+    expect(indexesOf(checked(await client.releaseFile(artifact, { issuers })))).toEqual([5]);
+    expect(indexesOf(checked(await client.releaseFile(artifact)))).not.toContain(5);
+    const nobody = client.releaseFile(artifact, { issuers: [] });
+    await expect(nobody).rejects.toMatchObject({ code: 'not-found' });
+  });
+
   test('refuses an entry that is not in the tree', async () => {
     const log = await logOf(about);
     const honest = log.intercept;
