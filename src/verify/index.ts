@@ -28,3 +28,4 @@ export {
   type RuleName,
   type RuleResult,
 } from './verify-release.ts';
+export { readPolicyDocument, walkPolicies } from './signed-policy.ts';
