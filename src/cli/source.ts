@@ -18,7 +18,7 @@ import {
   withTrustedLog,
   type SigningOptions,
 } from './log-statement.ts';
-import { checkOptions, digestOption } from './options.ts';
+import { checkOptions, collect, digestOption } from './options.ts';
 import { print } from './output.ts';
 import { commitmentsIn } from './source-commitments.ts';
 import { readSourceFile } from './source-directory.ts';
@@ -81,15 +81,16 @@ export function register(program: Command): void {
     .requiredOption('--verifier <URI>', 'who you are')
     .option('--all', 'you reviewed all files')
     .option(
-      '--path <P...>',
-      'you reviewed these files, or folders with a / at the end; they become public',
+      '--path <P>',
+      'you reviewed this file, or folder with a / at its end, and its name becomes public; may be repeated',
+      collect,
     )
     .addOption(
       new Option('--result <R>', 'what came of it').choices(reviewResults).default('PASSED'),
     )
     .option('--purl <P>', 'what is built from it')
     .option('--rules <URI>', 'what you reviewed by (default: the URI of --verifier)')
-    .option('--checked <TEXT...>', 'what you looked for')
+    .option('--checked <TEXT>', 'something that you looked for; may be repeated', collect)
     .option('--reason <R>', 'why, for whoever reads it')
     .action(review);
 }

@@ -255,8 +255,17 @@ describe('review', () => {
   test('logs that all was reviewed, or named paths', async () => {
     const all = await source('review', 'tree', ...reviewing(), commitment, '--all');
     expect(all).toMatch(/^logged: review \(PASSED\) of all of [0-9a-f]{64} is entry 4 /);
-    const more = ['--result', 'FAILED', '--reason', 'a hole', '--checked', 'by hand', 'by a tool'];
-    const paths = ['--path', 'src/', 'build.sh'];
+    const more = [
+      '--result',
+      'FAILED',
+      '--reason',
+      'a hole',
+      '--checked',
+      'by hand',
+      '--checked',
+      'by a tool',
+    ];
+    const paths = ['--path', 'src/', '--path', 'build.sh'];
     const some = await source('review', 'tree', ...reviewing(), commitment, ...paths, ...more);
     expect(some).toMatch(/^logged: review \(FAILED\) of src\/, build.sh of/);
     const response = await fetch(new URL(`entries/5`, log.url), {
