@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { avUpdate } from './av-update.ts';
 import { batches, rawPosts, signedPosts } from './http.ts';
 import { channels } from './channels.ts';
 import { reads } from './reads.ts';
@@ -14,8 +15,8 @@ const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, release-file; separated by commas. */
-    only: { type: 'string', default: 'append,http,reads,channels,verify,release-file' },
+    /** Some of append, http, reads, channels, verify, release-file, av-update; separated by commas. */
+    only: { type: 'string', default: 'append,http,reads,channels,verify,release-file,av-update' },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
   },
@@ -61,6 +62,7 @@ if (sections.includes('channels')) {
 }
 if (sections.includes('verify')) show('verify', [await verifying()]);
 if (sections.includes('release-file')) show('release-file', await releaseFiles());
+if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
 
 const json = `${JSON.stringify({ machine, ...results }, undefined, 2)}\n`;
 process.stdout.write(json);

@@ -54,9 +54,9 @@ describe('a release that the policy lets through', () => {
       '--purl',
       'pkg:generic/acme/other',
     );
-    expect({ exit, stderr }).toMatchObject({
+    expect({ exit, says: stderr.includes('want pkg:generic/acme/other') }, stderr).toEqual({
       exit: 18,
-      stderr: expect.stringContaining('want pkg:generic/acme/other'),
+      says: true,
     });
     expect(await readdir(scene.directory)).not.toContain('ran');
   });
@@ -71,16 +71,16 @@ describe('what is no file', () => {
     await make();
     const proof = ['--proof', 'tool.release'];
     const { exit, stderr } = await scene.gate('link', ['cat'], ...proof);
-    expect({ exit, stderr }).toMatchObject({ exit: 3, stderr: expect.stringMatching(message) });
+    expect({ exit, says: message.test(stderr) }, stderr).toEqual({ exit: 3, says: true });
     await rm(scene.path('link'), { force: true });
   });
 
   test('is refused: a directory without its manifest', async () => {
     await mkdir(scene.path('dir'));
     const { exit, stderr } = await scene.gate('dir', ['ls'], '--proof', 'tool.release');
-    expect({ exit, stderr }).toMatchObject({
+    expect({ exit, says: stderr.includes('dir.SHA256SUMS') }, stderr).toEqual({
       exit: 3,
-      stderr: expect.stringContaining('dir.SHA256SUMS'),
+      says: true,
     });
   });
 });
@@ -135,9 +135,9 @@ describe('what was seen before', () => {
     ]) {
       await writeFile(state, damaged);
       const { exit, stderr } = await scene.gate('tool2', ['sh', '{}']);
-      expect({ exit, stderr }).toMatchObject({
+      expect({ exit, says: stderr.includes('trust.json') }, stderr).toEqual({
         exit: 38,
-        stderr: expect.stringContaining('trust.json'),
+        says: true,
       });
       expect(await readFile(state, 'utf8')).toBe(damaged.toString());
     }
