@@ -159,6 +159,8 @@ const pages = [
   'README.md',
   'docs/operator.md',
   'docs/pipeline.md',
+  'docs/rebuilder.md',
+  'docs/supervisor.md',
   'docs/client.md',
   'docs/policy.md',
   'docs/source.md',
