@@ -39,7 +39,7 @@ export interface ReleaseFile {
 const MAGIC = 'daybook-release/v1';
 export const MAX_RELEASE_FILE_BYTES = 8 * 1024 * 1024;
 export const MAX_RELEASE_ENTRIES = 256;
-export const MAX_RELEASE_CHANNELS = 16;
+const MAX_RELEASE_CHANNELS = 16;
 /** An array of 5, and the magic text after it. */
 const PREFIX = concatBytes(Uint8Array.of(0x85, 0x60 + MAGIC.length), utf8(MAGIC));
 const strict = {
