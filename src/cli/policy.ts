@@ -104,6 +104,8 @@ async function sign(path: string, options: { key: readonly string[]; out: string
     if (names.has(fingerprint)) continue;
     note(`The key ${fingerprint} is not in this policy: it counts for the version before only.`);
   }
+  const errors = checkPolicy(policy).filter(({ severity }) => severity === 'error');
+  for (const { code, message } of errors) note(`error  ${code}  ${message}`);
   const { root, version } = policy;
   if (root === undefined) {
     note('This policy names no root keys: clients refuse it as a signed one. Add "root".');

@@ -92,6 +92,10 @@ function checkRoot({ root, products }: ReleasePolicy): PolicyFinding[] {
       ),
     );
   }
+  for (const { name } of root.keys.filter(({ until }) => until !== undefined)) {
+    const message = `the root key ${name} has "until", but policies are not entries of the log: take it out of root`;
+    findings.push(error('root-until', message));
+  }
   const used = new Set(products.flatMap(keysOfProduct));
   for (const key of root.keys.filter((each) => used.has(each))) {
     findings.push(

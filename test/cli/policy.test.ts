@@ -55,6 +55,9 @@ test('check says what a policy demands, and what is weak', async () => {
     findings: expect.arrayContaining([expect.objectContaining({ code: 'own-key' })]) as unknown,
   });
 
+  const signed = await policy('sign', 'wrong.json', '--key', 'alice', '--out', 'wrong.policy');
+  expect(signed).toMatchObject({ exit: 0, stderr: containing('error  own-key') });
+
   const none = await policy('check', 'alice.pub');
   expect(none).toMatchObject({ exit: 11, stderr: containing('release policy refused') });
 });

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkPolicy } from '../../src/verify/check-policy.ts';
 import { describePolicy } from '../../src/verify/describe-policy.ts';
+import { reachesQuorum } from '../../src/verify/policy.ts';
+import { quorumOperators } from '../../src/verify/quorum-operators.ts';
 import { parseReleasePolicy } from '../../src/verify/release-policy.ts';
 import {
   bytesOf,
@@ -220,6 +223,11 @@ describe('checkPolicy', () => {
       ['warning root-no-spare'],
     ],
     [
+      'a root key that was revoked as if it signed entries',
+      policyWith({ keys: keysWith({ eve: { until: 9 } }) }),
+      ['error root-until'],
+    ],
+    [
       'a root key in a pipeline',
       productWith({ issuers: ['release', 'eve'] }),
       ['warning root-in-use'],
@@ -275,6 +283,41 @@ describe('checkPolicy', () => {
     ],
   ])('finds %s', (_, bytes, expected) => {
     expect(found(bytes)).toEqual(expected);
+  });
+});
+
+describe('quorumOperators', () => {
+  it('finds who reaches a quorum alone, as a check of cosignatures would', async () => {
+    const lines = await Promise.all(
+      [...Array(6).keys()].map((i) => witnessLine(`w${i}`, `host${i}.example`)),
+    );
+    const groups = fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { minLength: 1, maxLength: 4 });
+    const owners = fc.array(fc.constantFrom('A', 'B', 'C'), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(groups, owners, (cuts, owner) => {
+        // Each group takes some of what is left, so that every member has one group.
+        let left = owner.map((_, i) => `w${i}`);
+        const trust = cuts.map(([size, threshold], i) => {
+          const members = left.splice(0, size + 1);
+          left = [...left, `g${i}`];
+          return `group g${i} ${(threshold % members.length) + 1} ${members.join(' ')}`;
+        });
+        const witnesses = Object.fromEntries(owner.map((name, i) => [`w${i}`, name]));
+        const policy = parseReleasePolicy(
+          policyWith({
+            trust: [logLine, ...lines, ...trust, `quorum g${cuts.length - 1}`],
+            organisations: { witnesses },
+          }),
+        );
+        const { alone, operators, twice } = quorumOperators(policy);
+        const naive = operators.filter((operator) => {
+          const own = Object.keys(witnesses).filter((name) => witnesses[name] === operator);
+          return reachesQuorum(policy.trust, new Set(own));
+        });
+        expect(alone).toEqual(naive);
+        if (new Set(owner).size === 1) expect(twice).toEqual([]);
+      }),
+    );
   });
 });
 
