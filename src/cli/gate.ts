@@ -2,6 +2,7 @@
  * `daybook gate`: runs a command on a file only if the policy holds, and on exactly the bytes that
  * were verified: on a private copy, made before anything is judged. FILE is not read again.
  */
+import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -17,7 +18,6 @@ import {
 } from '../verify/manifest.ts';
 import { isReleasePolicy } from '../verify/release-policy.ts';
 import { MAX_POLICY_DOCUMENT_BYTES } from '../verify/signed-policy.ts';
-import type { TrustState } from '../verify/trust-state.ts';
 import type { ReleaseVerdict } from '../verify/verify-release.ts';
 import { recordOverride } from './audit-file.ts';
 import { listFiles } from './directory.ts';
@@ -32,7 +32,7 @@ import {
   type ReleaseOptions,
 } from './release-verdict.ts';
 import { dropOthers, snapshot } from './snapshot.ts';
-import { trustFile, withTrustState } from './trust-file.ts';
+import { trustFile, withoutRelease, withTrustState } from './trust-file.ts';
 
 interface Options extends ReleaseOptions {
   readonly manifest?: string;
@@ -76,7 +76,7 @@ async function gate(path: string, words: readonly string[], options: Options): P
   const directory = await isPlainDirectory(path);
   const base = directory ? resolve(path) : path;
   const judge = await readJudge(base, policy, options);
-  const own = await privateDirectory(options.work);
+  const own = await privateDirectory(options.work ?? (directory ? stateOf(options) : undefined));
   try {
     const copy = directory
       ? await admitDirectory(base, own, judge, options)
@@ -87,7 +87,13 @@ async function gate(path: string, words: readonly string[], options: Options): P
   }
 }
 
-/** Never through a symbolic link, which may point elsewhere a moment later. */
+/** Where a directory's snapshot is made: it is links to files that are kept there, on one filesystem. */
+function stateOf({ state }: Options): string {
+  const folder = dirname(trustFile(state));
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
 async function isPlainDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
@@ -119,7 +125,7 @@ async function admitDirectory(
   const manifest = parseManifest(bytes);
   await checkNames(path, manifest);
   const copy = copyPath(own, path);
-  const kept = join(dirname(trustFile(options.state)), 'files');
+  const kept = join(stateOf(options), 'files');
   await admit(path, nodeSha256(bytes), judge, options, async () => {
     const { read } = await snapshot(manifest, path, copy, kept);
     note(`${read} of ${manifest.size} files were read, the others were verified before`);
@@ -147,17 +153,19 @@ async function admit(
   options: Options,
   then: () => Promise<void> = async () => undefined,
 ): Promise<void> {
-  await withTrustState(trustFile(options.state), async (before) => {
+  const failure = await withTrustState(trustFile(options.state), async (before) => {
     const verdict = await judge.judge(sha256, before);
     for (const warning of verdict.warnings) note(`note: ${warning}`);
-    if (!verdict.ok) await override(path, sha256, verdict, options);
-    await then();
-    return { result: undefined, state: accepted(verdict, before) };
+    try {
+      if (!verdict.ok) await override(path, sha256, verdict, options);
+      await then();
+      return { result: undefined, state: verdict.state };
+    } catch (error) {
+      // Who was shown a withdrawal must not be given an older statement next time.
+      return { result: { error }, state: withoutRelease(verdict.state, before) };
+    }
   });
-}
-
-function accepted(verdict: ReleaseVerdict, before: TrustState): TrustState {
-  return verdict.ok ? verdict.state : before;
+  if (failure !== undefined) throw failure.error;
 }
 
 /** Throws the verdict's refusal unless there is an override, and the policy allows it for what failed. */

@@ -74,6 +74,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'run a command on a file only if the release policy holds',
     load: () => import('./gate.ts'),
   },
+  'apt-hook': {
+    summary: 'let APT install only packages that pass a release policy',
+    load: () => import('./apt-hook.ts'),
+  },
   fsck: {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),

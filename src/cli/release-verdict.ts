@@ -40,6 +40,16 @@ export interface Judge {
   readonly judge: (sha256: Uint8Array, state: TrustState) => Promise<ReleaseVerdict>;
 }
 
+/** As `Judge`, for several artifacts that each have a proof of their own. */
+export interface JudgeOfMany {
+  readonly policy: ReleasePolicy;
+  readonly judge: (
+    sha256: Uint8Array,
+    proof: Uint8Array,
+    state: TrustState,
+  ) => Promise<ReleaseVerdict>;
+}
+
 /**
  * Reads all that does not depend on the artifact, so that a missing file is told before a long hash.
  * `base` is the artifact's path, which its proof's name begins with.
@@ -49,14 +59,23 @@ export async function readJudge(
   policyBytes: Uint8Array,
   options: ReleaseOptions,
 ): Promise<Judge> {
-  const policy = await readPolicyDocument(policyBytes, nodeVerifier);
   const proof = await readBytes(options.proof ?? (await proofOf(base)), MAX_RELEASE_FILE_BYTES);
+  const { policy, judge } = await readJudgeOfMany(policyBytes, options);
+  return { policy, judge: (sha256, state) => judge(sha256, proof, state) };
+}
+
+/** Reads the policy and the channels. */
+export async function readJudgeOfMany(
+  policyBytes: Uint8Array,
+  options: Omit<ReleaseOptions, 'policy' | 'proof'>,
+): Promise<JudgeOfMany> {
+  const policy = await readPolicyDocument(policyBytes, nodeVerifier);
   const given = (options.channel ?? []).map((path) => readBytes(path, MAX_RELEASE_FILE_BYTES));
   const channels = [...(await Promise.all(given)), ...(await newestChannels(policy, options))];
   const { purl } = options;
   return {
     policy,
-    judge: (sha256, state) =>
+    judge: (sha256, proof, state) =>
       verifyRelease({
         artifact: { sha256 },
         proof,
@@ -80,7 +99,7 @@ async function proofOf(base: string): Promise<string> {
  */
 async function newestChannels(
   policy: ReleasePolicy,
-  { log, state }: ReleaseOptions,
+  { log, state }: Pick<ReleaseOptions, 'log' | 'state'>,
 ): Promise<Uint8Array[]> {
   if (log === undefined) return [];
   const names = new Set(

@@ -40,6 +40,11 @@ export async function withTrustState<T>(
   });
 }
 
+/** What was seen, without the release: it was looked at or refused, and an older one may still be used. */
+export function withoutRelease(state: TrustState, before: TrustState): TrustState {
+  return state === before ? before : { ...state, releases: before.releases };
+}
+
 /** Only a file that is not there means that nothing was seen yet. */
 async function read(path: string): Promise<TrustState> {
   let bytes: Uint8Array;

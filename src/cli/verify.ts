@@ -14,7 +14,6 @@ import {
 } from '../verify/manifest.ts';
 import { isReleasePolicy } from '../verify/release-policy.ts';
 import { MAX_POLICY_DOCUMENT_BYTES } from '../verify/signed-policy.ts';
-import type { TrustState } from '../verify/trust-state.ts';
 import { verifyProof, type Facts } from '../verify/verify-proof.ts';
 import { hashFiles, isDirectory, listFiles } from './directory.ts';
 import { hashFile } from './file-hash.ts';
@@ -23,7 +22,7 @@ import { asDaybookError, note, print, printJson } from './output.ts';
 import { collect } from './options.ts';
 import { readJudge, withReleaseOptions, type ReleaseOptions } from './release-verdict.ts';
 import { readPolicy } from './trust.ts';
-import { trustFile, withTrustState } from './trust-file.ts';
+import { trustFile, withoutRelease, withTrustState } from './trust-file.ts';
 
 interface Options extends ReleaseOptions {
   readonly issuer?: readonly string[];
@@ -192,13 +191,9 @@ async function judgementByRelease(
         facts: { ...facts, ...(issuer && { issuer }), ...(purl && { purls: [purl] }) },
         warnings,
       };
+      // Looking at a release is not installing it: an older one may still be looked at afterwards.
       return { result, state: withoutRelease(state, before) };
     });
-}
-
-/** Looking at a release is not installing it: an older one may still be looked at afterwards. */
-function withoutRelease(state: TrustState, before: TrustState): TrustState {
-  return state === before ? before : { ...state, releases: before.releases };
 }
 
 /** The manifest is what was logged: does it name this file, or exactly the files of this directory? */
