@@ -55,7 +55,8 @@ test('the document shows the statements of the entries', () => {
   const shown = [...formats.matchAll(/^```json\n(\{\n.*?)^```$/gms)].map(([, block = '']) =>
     JSON.stringify(JSON.parse(block)),
   );
-  expect(shown.sort()).toEqual(payloads.sort());
+  // Samples of other statements are held to what is written by test/statement/documented-samples.test.ts.
+  expect(shown).toEqual(expect.arrayContaining(payloads));
 });
 
 test('the document shows the digests, the checkpoint, the policy and the proof', () => {
