@@ -9,14 +9,18 @@ import { channels } from './channels.ts';
 import { reads } from './reads.ts';
 import { releaseFiles } from './release-file.ts';
 import { requireWrk } from './server-process.ts';
+import { verdicts } from './verdict.ts';
 import { verifying } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, release-file, av-update; separated by commas. */
-    only: { type: 'string', default: 'append,http,reads,channels,verify,release-file,av-update' },
+    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update; separated by commas. */
+    only: {
+      type: 'string',
+      default: 'append,http,reads,channels,verify,verdict,release-file,av-update',
+    },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
   },
@@ -61,6 +65,7 @@ if (sections.includes('channels')) {
   show('channels', await channels(100_000 * scale, seconds));
 }
 if (sections.includes('verify')) show('verify', [await verifying()]);
+if (sections.includes('verdict')) show('verdict', await verdicts());
 if (sections.includes('release-file')) show('release-file', await releaseFiles());
 if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
 
