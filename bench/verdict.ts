@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { encodeBase64 } from '../src/encoding/base64.ts';
 import { encodeHex } from '../src/encoding/hex.ts';
 import { leafIndex, treeSize } from '../src/encoding/integer.ts';
+import { nodeTreeHasher } from '../src/keys/node-hasher.ts';
 import { nodeVerifier } from '../src/keys/node-verifier.ts';
 import { rfc6962 } from '../src/merkle/hash.ts';
 import { proveMultiInclusion } from '../src/merkle/multi-inclusion.ts';
@@ -66,9 +67,9 @@ export async function verdicts(): Promise<VerdictFigures[]> {
   const policy = parseReleasePolicy(policyJson(parties, log, witnesses));
 
   const figures: VerdictFigures[] = [];
-  for (const [name, verifier] of [
-    ['node:crypto', nodeVerifier],
-    ['WebCrypto', webVerifier],
+  for (const [name, verifier, hasher] of [
+    ['node:crypto', nodeVerifier, nodeTreeHasher],
+    ['WebCrypto', webVerifier, rfc6962],
   ] as const) {
     const times: number[] = [];
     for (let i = 0; i < RUNS; i++) {
@@ -80,6 +81,7 @@ export async function verdicts(): Promise<VerdictFigures[]> {
         policy,
         now: NOW,
         verifier,
+        hasher,
       });
       times.push(performance.now() - started);
       if (!verdict.ok) throw new Error(JSON.stringify(verdict.rules, undefined, 2));

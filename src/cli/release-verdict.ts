@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { LogClient } from '../client/log-client.ts';
 import { DaybookError } from '../errors.ts';
+import { nodeTreeHasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_RELEASE_FILE_BYTES } from '../proof/release-file.ts';
 import type { ReleasePolicy } from '../verify/release-policy.ts';
@@ -40,13 +41,14 @@ export interface Judge {
   readonly judge: (sha256: Uint8Array, state: TrustState) => Promise<ReleaseVerdict>;
 }
 
-/** As `Judge`, for several artifacts that each have a proof of their own. */
+/** As `Judge`, for several artifacts that each have a proof of their own, and channels besides those of all. */
 export interface JudgeOfMany {
   readonly policy: ReleasePolicy;
   readonly judge: (
     sha256: Uint8Array,
     proof: Uint8Array,
     state: TrustState,
+    channels?: readonly Uint8Array[],
   ) => Promise<ReleaseVerdict>;
 }
 
@@ -75,16 +77,17 @@ export async function readJudgeOfMany(
   const { purl } = options;
   return {
     policy,
-    judge: (sha256, proof, state) =>
+    judge: (sha256, proof, state, more = []) =>
       verifyRelease({
         artifact: { sha256 },
         proof,
-        channels,
+        channels: [...channels, ...more],
         policy,
         now: Math.floor(Date.now() / 1000),
         state,
         purl,
         verifier: nodeVerifier,
+        hasher: nodeTreeHasher,
       }),
   };
 }

@@ -19,7 +19,9 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** Compares public data: it stops at the first difference, so never use it on secrets. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** UTF-8 bytes of `text`; throws `bad-encoding` for a lone surrogate, which UTF-8 cannot express. */

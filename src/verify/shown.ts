@@ -6,7 +6,7 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { encodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
-import { rfc6962, type Hash } from '../merkle/hash.ts';
+import { rfc6962, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import { verifyMultiInclusion } from '../merkle/multi-inclusion.ts';
 import { asReleaseFile, parseProofFile } from '../proof/as-release-file.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
@@ -54,6 +54,11 @@ export type StepPassed = (
   detail: string,
 ) => void;
 
+export interface ShowOptions {
+  readonly hasher?: TreeHasher | undefined;
+  readonly passed?: StepPassed | undefined;
+}
+
 /**
  * Opens a `.release`, channel or `.tlog-proof` file. `now` in seconds since 1970, for the quorum time.
  * Throws `bad-proof`, `untrusted-checkpoint`, `quorum-missing`, `inclusion-invalid`, and what malformed
@@ -64,7 +69,7 @@ export async function showFile(
   trust: TrustPolicy,
   now: number,
   verifier: SignatureVerifier,
-  passed: StepPassed = () => undefined,
+  { hasher = rfc6962, passed = () => undefined }: ShowOptions = {},
 ): Promise<ShownFile> {
   const parsed = parseProofFile(bytes);
   passed('proof', 'well-formed');
@@ -86,8 +91,8 @@ export async function showFile(
   }
   passed('quorum', `cosigned by ${cosigners.join(', ') || 'nobody, and no quorum is wanted'}`);
   const file = asReleaseFile(parsed, size);
-  const leaves = file.entries.map(({ index, entry }) => ({ index, hash: rfc6962.leaf(entry) }));
-  verifyMultiInclusion({ leaves, size, proof: file.proof, root });
+  const leaves = file.entries.map(({ index, entry }) => ({ index, hash: hasher.leaf(entry) }));
+  verifyMultiInclusion({ leaves, size, proof: file.proof, root }, hasher);
   passed('inclusion', `${leaves.length} of the ${size} entries in ${origin}`);
   return {
     tree: { origin, size, root, quorumTime: time, cosigners },

@@ -4,6 +4,7 @@
  * policy is judged, so that a refusal can be explained in full.
  */
 import { DaybookError, type ErrorCode } from '../errors.ts';
+import type { TreeHasher } from '../merkle/hash.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { channelPredicateType } from '../statement/channel.ts';
@@ -47,6 +48,7 @@ export interface ReleaseRequest {
   /** The product that it should be: a purl, or a scope such as `pkg:generic/acme/*`. */
   readonly purl?: string | undefined;
   readonly verifier?: SignatureVerifier | undefined;
+  readonly hasher?: TreeHasher | undefined;
 }
 
 export type RuleName =
@@ -190,16 +192,13 @@ class Judge {
   }
 
   async #show(): Promise<ShownFile | undefined> {
-    const { proof, policy, now } = this.#request;
+    const { proof, policy, now, hasher } = this.#request;
     const steps = ['proof', 'checkpoint', 'quorum', 'inclusion'] as const;
     try {
-      return await showFile(
-        proof,
-        policy.trust,
-        Math.max(now, this.#state.time),
-        this.#verifier,
-        (rule, detail) => this.#rules.push({ rule, ok: true, detail, indexes: [] }),
-      );
+      return await showFile(proof, policy.trust, Math.max(now, this.#state.time), this.#verifier, {
+        hasher,
+        passed: (rule, detail) => this.#rules.push({ rule, ok: true, detail, indexes: [] }),
+      });
     } catch (error) {
       const passed = this.#rules.length;
       // Log signature and quorum are checked by one function, whose code tells which it was.
@@ -213,14 +212,14 @@ class Judge {
   async #channels(
     file: ShownFile,
   ): Promise<{ shown: readonly ShownChannel[]; refused: readonly string[] }> {
-    const { policy, now, channels = [] } = this.#request;
+    const { policy, now, hasher, channels = [] } = this.#request;
     const time = Math.max(now, this.#state.time);
     const keys = [...policy.keys.values()];
     const refused: string[] = [];
     const opened = await Promise.all(
       [...file.channels, ...channels].map(async (bytes) => {
         try {
-          const shown = await showFile(bytes, policy.trust, time, this.#verifier);
+          const shown = await showFile(bytes, policy.trust, time, this.#verifier, { hasher });
           const { statements } = await signedStatements(shown.entries, keys, this.#verifier);
           return statements
             .filter(({ statement }) => statement.predicateType === channelPredicateType)
