@@ -21,6 +21,7 @@ import { channelPredicateType, checkChannelName, readChannel } from '../statemen
 import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
 import { isEnvelopeSignedBy, parseEnvelope } from '../statement/dsse.ts';
 import { parseStatement, type Statement } from '../statement/in-toto.ts';
+import { lookupDigests } from '../statement/lookup-digests.ts';
 import { provenancePredicateType, readProvenance } from '../statement/provenance.ts';
 import type { Http } from './http.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
@@ -147,9 +148,17 @@ async function isWanted(
   entry: Uint8Array,
   digest: Uint8Array,
 ): Promise<boolean> {
-  const subjects = statementIn(entry)?.subject ?? [];
-  if (!subjects.some(({ sha256 }) => equalBytes(sha256, digest))) return false;
+  if (!foundUnder(entry).some((other) => equalBytes(other, digest))) return false;
   return issuers === undefined || isEnvelopeSignedBy(parseEnvelope(entry), issuers, verifier);
+}
+
+function foundUnder(entry: Uint8Array): readonly Uint8Array[] {
+  const statement = statementIn(entry);
+  try {
+    return statement === undefined ? [] : lookupDigests(statement);
+  } catch {
+    return [];
+  }
 }
 
 async function fetchEntry(

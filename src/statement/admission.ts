@@ -18,6 +18,7 @@ import {
 import { inTotoPayloadType, parseStatement, type Statement } from './in-toto.ts';
 import { type IssuerChange, issuerPredicateType, readIssuerChange } from './issuer.ts';
 import { channelPredicateType, channelPurl, readChannel } from './channel.ts';
+import { lookupDigests } from './lookup-digests.ts';
 import { provenancePredicateType, readProvenance } from './provenance.ts';
 import { verifyRegistrar } from './registrar.ts';
 import { readRelease, releasePredicateTypes } from './release.ts';
@@ -65,7 +66,7 @@ export interface Admitted {
    * equal for the same statement signed again by the same keys, however its envelope is written.
    */
   readonly dedupe: Uint8Array;
-  /** SHA-256 digests of the statement's subjects, 32 bytes each. */
+  /** SHA-256 digests of what it is found under, 32 bytes each: its subjects, and what a rebuild was compared with. */
   readonly subjects: readonly Uint8Array[];
 }
 
@@ -114,7 +115,7 @@ export async function examine(
   return {
     claim,
     dedupe: sha256(concatBytes(sha256(message), ...signers.map(utf8))),
-    subjects: statement.subject.map((subject) => subject.sha256),
+    subjects: lookupDigests(statement),
   };
 }
 

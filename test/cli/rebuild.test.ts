@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeHex } from '../../src/encoding/hex.ts';
 import { createKeyFile } from '../../src/keys/key-file.ts';
 import { nodeSha256 } from '../../src/keys/node-hasher.ts';
+import { parseReleaseFile } from '../../src/proof/release-file.ts';
 import { readProvenance } from '../../src/statement/provenance.ts';
 import type { Ran } from './daybook.ts';
 import { commit, organisations, product, type Organisations } from './organisations.ts';
@@ -65,6 +67,13 @@ describe('rebuild', () => {
       digest('another scanner'),
     ]);
     expect(encodeHex(readProvenance(statement).claims!)).toBe(digest('the scanner'));
+  });
+
+  test('shows a difference to whoever looks for the file that it was compared with', async () => {
+    const { index } = await org.logged(await rebuild('different'));
+    await org.ask('bundle', 'scanner', '--out', 'disputed.release');
+    const { entries } = parseReleaseFile(await readFile(org.path('disputed.release')));
+    expect(entries.map((entry) => entry.index)).toContain(index);
   });
 
   test('says that the tree opens the commitment, of this commitment only', async () => {

@@ -290,7 +290,7 @@ describe('a directory', () => {
 
   test('is verified with its manifest, which sha256sum reads', async () => {
     expect(await verdict('release')).toMatchObject({ ok: true });
-    expect((await verify('release/')).stdout).toMatch(/^ok {6}manifest {4}names these 4 files$/m);
+    expect((await verify('release/')).stdout).toMatch(/^ok {6}manifest {8}names these 4 files$/m);
     const { stdout } = await run('sha256sum', ['-c', '../release.SHA256SUMS'], {
       cwd: path('release'),
     });

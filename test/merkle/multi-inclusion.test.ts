@@ -93,7 +93,7 @@ test('each leaf of every tree up to 600 leaves is proven by the hashes of its in
     const hash =
       nodes.get(key) ??
       (level === 0
-        ? leaves[index]
+        ? leaves[index]!
         : rfc6962.node(node(level - 1, 2 * index), node(level - 1, 2 * index + 1)));
     nodes.set(key, hash);
     return hash;
