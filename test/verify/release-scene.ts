@@ -31,10 +31,10 @@ export const DAY = 24 * HOUR;
 export const NOW = 1_795_500_000;
 export const purl = 'pkg:generic/acme/scanner@1.2.3';
 export const repository = 'git+https://git.acme.example/scanner';
-export const source = `${repository}@${'a'.repeat(40)}`;
-export const tree = sha256('the source tree');
+const source = `${repository}@${'a'.repeat(40)}`;
+const tree = sha256('the source tree');
 export const artifact = sha256('the build');
-export const builderId = 'https://ci.acme.example/release';
+const builderId = 'https://ci.acme.example/release';
 
 const partyNames = [
   'acme-release',
