@@ -8,6 +8,9 @@ import type { Command } from 'commander';
 import { LogClient } from '../client/log-client.ts';
 import { DaybookError } from '../errors.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
+import { parseCheckpoint } from '../note/checkpoint.ts';
+import { parseNote } from '../note/note.ts';
+import { parseProofFile } from '../proof/as-release-file.ts';
 import { MAX_RELEASE_FILE_BYTES } from '../proof/release-file.ts';
 import { MAX_POLICY_DOCUMENT_BYTES } from '../verify/signed-policy.ts';
 import type { TrustState } from '../verify/trust-state.ts';
@@ -122,7 +125,11 @@ async function proofOf(
   return client.releaseFile(sha256, { issuers });
 }
 
-/** The state after all of them; what is refused is added to `refusals`. */
+/**
+ * The state after all of them; what is refused is added to `refusals`. Release files of one run may be
+ * of different days: each is judged with the channels of all, and the older before the newer, so that
+ * none looks like a step back from another.
+ */
 async function judgeAll(
   shown: readonly Shown[],
   { judge }: JudgeOfMany,
@@ -130,8 +137,9 @@ async function judgeAll(
   refusals: DaybookError[],
 ): Promise<TrustState> {
   let state = before;
-  for (const { install, sha256, proof } of shown) {
-    const verdict = await judge(sha256, proof, state);
+  const channels = shown.flatMap(({ proof }) => channelsIn(proof));
+  for (const { install, sha256, proof } of shown.toSorted(byTreeSize)) {
+    const verdict = await judge(sha256, proof, state, channels);
     for (const warning of verdict.warnings) note(`daybook: ${install.name}: ${warning}`);
     state = verdict.state;
     if (verdict.ok) continue;
@@ -140,6 +148,32 @@ async function judgeAll(
     refusals.push(refusal(install, new DaybookError(verdict.code ?? 'internal', why)));
   }
   return state;
+}
+
+/** What cannot be read has nothing to show, and its verdict says why. */
+function ifReadable<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DaybookError) return otherwise;
+    throw error;
+  }
+}
+
+function channelsIn(proof: Uint8Array): readonly Uint8Array[] {
+  return ifReadable(() => {
+    const parsed = parseProofFile(proof);
+    return 'channels' in parsed ? parsed.channels : [];
+  }, []);
+}
+
+function byTreeSize(a: Shown, b: Shown): number {
+  const size = ({ proof }: Shown): number =>
+    ifReadable<number>(
+      () => parseCheckpoint(parseNote(parseProofFile(proof).checkpoint).text).size,
+      0,
+    );
+  return size(a) - size(b);
 }
 
 function refusal({ name, version, path }: AptInstall, error: DaybookError): DaybookError {
