@@ -47,8 +47,9 @@ export const MAX_TRUST_STATE_BYTES = 16 * 1024 * 1024;
 /** Throws `state-unreadable`: the caller must then accept nothing. */
 export function parseTrustState(bytes: Uint8Array): TrustState {
   try {
-    const [json = '', sum, ...rest] = decodeUtf8(bytes).split('\n');
-    if (sum !== encodeHex(sha256(utf8(json))) || rest.join('\n') !== '') {
+    const text = decodeUtf8(bytes);
+    const [json = ''] = text.split('\n', 1);
+    if (text !== `${json}\n${encodeHex(sha256(utf8(json)))}\n`) {
       throw new DaybookError('state-unreadable', 'its second line is not the SHA-256 of its first');
     }
     const state = schema.parse(parseStrictJson(utf8(json), { maxDepth: 8 }));
