@@ -212,3 +212,24 @@ describe('what makes the hook fail makes APT stop', () => {
     expect({ exit, stderr }).toMatchObject({ exit: 2, stderr: containing('evil') });
   });
 });
+
+test('three commands of docs/apt.md set it up', async () => {
+  const document = await readFile('docs/apt.md', 'utf8');
+  const commands = /^```text\n(install .*?)^```$/ms.exec(document)?.[1]?.trim().split('\n') ?? [];
+  expect(commands).toHaveLength(3);
+  const state = join(root.path, 'var/lib/daybook');
+  await rm(`${root.path}/etc/apt/apt.conf.d/05daybook`);
+  await root.apt('remove', 'scanner');
+  await root.publish(deb('scanner 1.1'));
+  const script = commands
+    .join('\n')
+    .replaceAll(' /etc/', ` ${root.path}/etc/`)
+    .replaceAll('/var/lib/daybook', state)
+    .replaceAll('https://log.acme.example', scene.url.href)
+    .replaceAll(/^daybook/gm, `"${process.execPath}" "${process.cwd()}/src/cli/main.ts"`)
+    .replaceAll(/^apt-get/gm, 'apt-get -y');
+  const env = { ...process.env, APT_CONFIG: join(root.path, 'apt.conf') };
+  await promisify(execFile)('sh', ['-euc', script], { cwd: scene.directory, env });
+  expect(await root.installed()).toContain('scanner 1.1');
+  expect(await readdir(state)).toContain('trust.json');
+});
