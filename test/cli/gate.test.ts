@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFile,
   mkdir,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gateScene, scriptText, type Scene } from './gate-scene.ts';
+import { product } from './organisations.ts';
 
 let scene: Scene;
 beforeAll(async () => {
@@ -162,6 +164,41 @@ describe('what was seen before', () => {
   });
 });
 
+test('who was refused by a newer channel is not let through by an older one', async () => {
+  const old = await readFile(scene.path('tool2.release'));
+  await writeFile(scene.path('tool3'), scriptText('three'));
+  await scene.release('tool3', '3');
+  await scene.must(scene.ask('bundle', 'tool2', '--channel', 'acme/stable'));
+  expect(await scene.gate('tool2', ['sh', '{}'])).toMatchObject({ exit: 31, stdout: '' });
+  await writeFile(scene.path('tool2.release'), old);
+  const { exit, stderr } = await scene.gate('tool2', ['sh', '{}']);
+  expect(exit).toBe(15);
+  expect(stderr).toContain('but 3 was seen before');
+  const purl = product.replace(/@.*/, '@2');
+  const again = ['--add', `tool2=${purl}`, '--expires', '24h'];
+  await scene.must(scene.as('vendor', 'channel', 'publish', 'acme/stable', ...again));
+  await scene.must(scene.ask('bundle', 'tool2', '--channel', 'acme/stable'));
+  expect(await scene.gate('tool2', ['sh', '{}'])).toMatchObject({ exit: 0, stdout: 'two\n' });
+});
+
+test('a signal reaches the command, and the copy is removed after it', async () => {
+  const main = `${process.cwd()}/src/cli/main.ts`;
+  const args = ['gate', 'tool2', '--policy', 'policy.json', '--state', 'client', '--work', 'work'];
+  const script = 'trap "echo stopped; exit 9" TERM; echo up; while :; do sleep 0.1; done';
+  const gate = spawn(process.execPath, [main, ...args, '--', 'sh', '-c', script, '{}'], {
+    cwd: scene.directory,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  gate.stdout.on('data', (data: Buffer) => {
+    output += data.toString();
+    if (output === 'up\n') gate.kill('SIGTERM');
+  });
+  expect(await once(gate, 'close')).toEqual([9, null]);
+  expect(output).toBe('up\nstopped\n');
+  expect(await readdir(scene.path('work'))).toEqual([]);
+});
+
 describe('an override', () => {
   test('does nothing unless the policy allows it, and needs a reason', async () => {
     await scene.policy({ approvals: { threshold: 1, keys: ['agency'] } });
@@ -207,7 +244,7 @@ describe('policy explain', () => {
     );
     expect(ran.exit).toBe(0);
     expect(ran.stdout).toMatch(/^ok {6}release .*released by vendor \[\d+\]$/m);
-    expect(ran.stdout).toMatch(/^ok {6}channel .*acme\/stable lists it in statement 2.* \[\d+\]$/m);
+    expect(ran.stdout).toMatch(/^ok {6}channel .*acme\/stable lists it in statement 4.* \[\d+\]$/m);
     expect(await readFile(scene.path('client/trust.json'))).toEqual(before);
   });
 
