@@ -44,7 +44,7 @@ describe('a release that the policy lets through', () => {
   });
 
   test('leaves no copy behind', async () => {
-    await mkdir(scene.path('work'));
+    await mkdir(scene.path('work'), { recursive: true });
     await scene.gate('tool', ['{}'], '--work', 'work');
     expect(await readdir(scene.path('work'))).toEqual([]);
   });
@@ -67,7 +67,7 @@ describe('a release that the policy lets through', () => {
 describe('what is no file', () => {
   test.each<[string, () => Promise<unknown>, RegExp]>([
     ['a symbolic link', () => symlink('tool', scene.path('link')), /symbolic link/],
-    ['a FIFO', async () => execFileSync('mkfifo', [scene.path('link')]), /a FIFO/],
+    ['a FIFO', async () => execFileSync('sh', ['-c', `mkfifo ${scene.path('link')}`]), /a FIFO/],
     ['nothing', async () => undefined, /no such file/],
   ])('is refused: %s', async (_, make, message) => {
     await make();
@@ -182,6 +182,7 @@ test('who was refused by a newer channel is not let through by an older one', as
 });
 
 test('a signal reaches the command, and the copy is removed after it', async () => {
+  await mkdir(scene.path('work'), { recursive: true });
   const main = `${process.cwd()}/src/cli/main.ts`;
   const args = ['gate', 'tool2', '--policy', 'policy.json', '--state', 'client', '--work', 'work'];
   const script = 'trap "echo stopped; exit 9" TERM; echo up; while :; do sleep 0.1; done';
