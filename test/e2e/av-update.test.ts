@@ -1,12 +1,14 @@
 /** An AV vendor's update of 10,000 signature files, from release to gate; then one in which 200 changed. */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { gateScene, type Scene } from '../cli/gate-scene.ts';
 
 const FILES = 10_000;
 const CHANGED = 200;
 let scene: Scene;
+// Thousands of files on a busy machine.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 beforeAll(async () => {
   scene = await gateScene();
