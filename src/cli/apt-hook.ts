@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { LogClient } from '../client/log-client.ts';
+import { encodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { parseCheckpoint } from '../note/checkpoint.ts';
@@ -44,7 +45,10 @@ export function register(program: Command): void {
       'Run by APT before it unpacks packages: refuse all of them when one fails the release policy. --install sets APT up.',
     )
     .requiredOption('--policy <F>', 'release policy')
-    .option('--releases <DIR>', 'where release files are: DIR/NAME.deb.release')
+    .option(
+      '--releases <DIR>',
+      'where release files are: DIR/NAME.deb.release or DIR/SHA256.release',
+    )
     .option('--channel <F>', 'channel file; may be repeated', collect)
     .option('--log <URL>', 'log to fetch channels from, and release files that are not in DIR')
     .option('--state <DIR>', 'where it is remembered what was seen', '/var/lib/daybook')
@@ -112,13 +116,20 @@ async function proofOf(
   { policy }: JudgeOfMany,
   { releases, log }: Options,
 ): Promise<Uint8Array> {
-  const beside = join(releases ?? '.', basename(path));
-  for (const file of releases === undefined ? [] : [`${beside}.release`, `${beside}.tlog-proof`]) {
-    if (await isThere(file)) return readBytes(file, MAX_RELEASE_FILE_BYTES);
+  // The digest comes first: two builds of one version share the names after it.
+  const name = basename(path);
+  const names = [`${encodeHex(sha256)}.release`, `${name}.release`, `${name}.tlog-proof`];
+  if (releases !== undefined) {
+    for (const file of names.map((each) => join(releases, each))) {
+      if (await isThere(file)) return readBytes(file, MAX_RELEASE_FILE_BYTES);
+    }
   }
   if (log === undefined) {
-    const where = releases === undefined ? 'give --releases or --log' : `nor is there a --log`;
-    throw new DaybookError('file-unreadable', `${beside}.release is not there; ${where}`);
+    const problem =
+      releases === undefined
+        ? 'there is no release file: give --releases or --log'
+        : `none of ${names.join(', ')} is in ${releases}, nor is there a --log`;
+    throw new DaybookError('file-unreadable', problem);
   }
   const client = new LogClient({ url: log, policy: policy.trust, verifier: nodeVerifier });
   const issuers = [...policy.keys.values()].map(({ key }) => key);

@@ -1,5 +1,6 @@
 /** The hook under the real apt-get and dpkg, which work on a system of their own. */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   appendFile,
   chmod,
@@ -94,6 +95,17 @@ describe('apt-get install', () => {
       stderr: containing('2 packages pass'),
     });
     expect(await root.installed()).toBe('rules 1.0\nscanner 1.0');
+  });
+
+  test('finds a release file by the digest of the package too', async () => {
+    const named = `${deb('rules 1.0')}.release`;
+    const sha256 = createHash('sha256').update(await readFile(deb('rules 1.0')));
+    const byDigest = join(root.repository, `${sha256.digest('hex')}.release`);
+    await root.apt('remove', 'rules');
+    await rename(named, byDigest);
+    expect(await root.apt('install', 'rules')).toMatchObject({ exit: 0 });
+    expect(await root.installed()).toContain('rules 1.0');
+    await rename(byDigest, named);
   });
 
   test('removes without asking', async () => {
@@ -232,4 +244,30 @@ test('three commands of docs/apt.md set it up', async () => {
   await promisify(execFile)('sh', ['-euc', script], { cwd: scene.directory, env });
   expect(await root.installed()).toContain('scanner 1.1');
   expect(await readdir(state)).toContain('trust.json');
+});
+
+test('the configuration that docs/apt.md writes by hand works, and not without its second line', async () => {
+  const document = await readFile('docs/apt.md', 'utf8');
+  const snippet = /^```text\n(DPkg::Pre.*?)^```$/ms.exec(document)?.[1] ?? '';
+  const program = scene.path('daybook');
+  const main = `exec "${process.execPath}" "${process.cwd()}/src/cli/main.ts" "$@"`;
+  await writeFile(program, `#!/bin/sh\n${main}\n`, { mode: 0o755 });
+  const text = snippet
+    .replaceAll('/usr/bin/daybook', program)
+    .replaceAll('/etc/daybook/policy.json', scene.path('policy.json'))
+    .replaceAll('/var/lib/daybook', join(root.path, 'var/lib/daybook'))
+    .replaceAll('https://log.acme.example', scene.url.href);
+  const configuration = `${root.path}/etc/apt/apt.conf.d/05daybook`;
+  await root.apt('remove', 'scanner');
+  await writeFile(configuration, text.split('\n')[0] ?? '');
+  expect(await root.apt('install', 'scanner')).toMatchObject({
+    exit: 100,
+    stderr: containing('VERSION 3'),
+  });
+  expect(await root.installed()).not.toContain('scanner');
+  await writeFile(configuration, text);
+  expect(await root.apt('install', 'scanner')).toMatchObject({
+    exit: 0,
+    stderr: containing('1 packages pass'),
+  });
 });
