@@ -1,7 +1,7 @@
 /** `daybook rebuild`: another builder's provenance for the same source, and whether the file is the same. */
 import type { Command } from 'commander';
 import { equalBytes } from '../encoding/bytes.ts';
-import { encodeHex } from '../encoding/hex.ts';
+import { decodeHex, encodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 import { readPublicKeyFile } from '../keys/key-file.ts';
 import { MAX_RELEASE_FILE_BYTES } from '../proof/release-file.ts';
@@ -16,8 +16,9 @@ import {
   withTrustedLog,
   type SigningOptions,
 } from './log-statement.ts';
-import { collect, digestOption } from './options.ts';
+import { collect } from './options.ts';
 import { print } from './output.ts';
+import { readCommittedTree, requireCommitment, type CommittedTree } from './source-tree-options.ts';
 import { hashArtifacts, manifestOf } from './submit-artifacts.ts';
 import { vendorClaim, type VendorClaim } from './vendor-claim.ts';
 
@@ -25,7 +26,8 @@ interface Options extends Omit<BuildOptions, 'purl' | 'commitment'>, SigningOpti
   readonly claims: string;
   readonly issuer?: readonly string[];
   readonly name?: string;
-  readonly sourceChecked?: string;
+  readonly tree?: string;
+  readonly master?: string;
 }
 
 export function register(program: Command): void {
@@ -43,25 +45,24 @@ export function register(program: Command): void {
       .option('--name <N>', "vendor's name of the file, where it is another")
       .option('--source <URI>', 'the source that you built, which must be the one that is claimed')
       .option(
-        '--source-checked <HEX>',
-        'root of the source commitment that you saw this tree open',
-      ),
+        '--tree <DIR>',
+        "confidential source that you built: it is checked to open the vendor's commitment, and the statement says so",
+      )
+      .option('--master <F>', "the commitment's master secret; with --tree"),
   ).action(rebuild);
 }
 
 async function rebuild(path: string, options: Options): Promise<void> {
   const signer = await readSigner(options);
   checkBuild({ ...options, purl: 'pkg:generic/a@1' });
-  const sourceChecked =
-    options.sourceChecked === undefined
-      ? undefined
-      : digestOption('--source-checked', options.sourceChecked);
+  const opened = await readTree(options);
   const { issuer, claims, name = path } = options;
   const issuers = issuer && (await Promise.all(issuer.map((key) => readPublicKeyFile(key))));
   const bytes = await readBytes(claims, MAX_RELEASE_FILE_BYTES);
   await withTrustedLog(options, async (log) => {
     const claim = await vendorClaim(bytes, log.policy, issuers, name);
     const built = buildOf(claim, options);
+    const sourceChecked = opened && checkedCommitment(claim, opened);
     const artifacts = await hashArtifacts([path]);
     const subject = artifacts.subjects[0] ?? manifestOf(artifacts).subject;
     const payload = buildStatement([subject], built, { sourceChecked, claims: claim.sha256 });
@@ -80,7 +81,7 @@ async function rebuild(path: string, options: Options): Promise<void> {
 
 /** The same source as the vendor's; throws `source-refused` where the rebuilder's own word is another. */
 function buildOf(claim: VendorClaim, options: Options): BuildOptions {
-  const { source = claim.source, sourceChecked } = options;
+  const { source = claim.source } = options;
   const { purl, commitment } = claim;
   if (claim.source !== undefined && source !== claim.source) {
     throw new DaybookError('source-refused', `the vendor claims ${claim.source}, not ${source}`);
@@ -91,11 +92,27 @@ function buildOf(claim: VendorClaim, options: Options): BuildOptions {
       'the vendor names no source: say with --source what you built',
     );
   }
-  if (sourceChecked !== undefined && sourceChecked !== commitment) {
+  return { ...options, purl, source, commitment, buildType: options.buildType ?? claim.buildType };
+}
+
+async function readTree({ tree, master }: Options): Promise<CommittedTree | undefined> {
+  if ((tree === undefined) !== (master === undefined)) {
+    throw new DaybookError('bad-usage', 'give --tree and --master together');
+  }
+  return tree === undefined || master === undefined
+    ? undefined
+    : readCommittedTree(tree, { master });
+}
+
+/** The commitment that the vendor names, which this tree opens. Throws `source-refused`. */
+function checkedCommitment({ commitment }: VendorClaim, opened: CommittedTree): Uint8Array {
+  if (commitment === undefined) {
     throw new DaybookError(
       'source-refused',
-      `the vendor names ${commitment === undefined ? 'no source commitment' : `the source commitment ${commitment}`}, not ${sourceChecked}`,
+      'the vendor names no source commitment that --tree could open',
     );
   }
-  return { ...options, purl, source, commitment, buildType: options.buildType ?? claim.buildType };
+  const root = decodeHex(commitment);
+  requireCommitment(opened, root);
+  return root;
 }

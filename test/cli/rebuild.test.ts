@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeHex } from '../../src/encoding/hex.ts';
 import { createKeyFile } from '../../src/keys/key-file.ts';
@@ -9,7 +9,7 @@ import type { Ran } from './daybook.ts';
 import { commit, organisations, product, type Organisations } from './organisations.ts';
 import { startLog } from './running-log.ts';
 
-const root = 'cd'.repeat(32);
+let root: string;
 const digest = (content: string): string =>
   encodeHex(nodeSha256(new TextEncoder().encode(content)));
 
@@ -19,6 +19,13 @@ beforeAll(async () => {
   for (const name of ['scanner', 'manual']) await org.write(name, `the ${name}`);
   await org.write('same', 'the scanner');
   await org.write('different', 'another scanner');
+  await mkdir(org.path('tree'));
+  await org.write('tree/main.c', 'int main(void) { return 0; }');
+  const committed = ['source', 'commit', 'tree', '--master', 'tree.master', '--new-master'];
+  const { stdout } = await org.as('vendor', ...committed, '--purl', product);
+  root = /commitment: ([0-9a-f]{64})/.exec(stdout)?.[1] ?? '';
+  await mkdir(org.path('other'));
+  await org.write('other/main.c', 'int main(void) { return 1; }');
   const build = ['--builder', 'https://ci.acme.example/release', '--source', commit];
   await org.as(
     'vendor',
@@ -77,12 +84,11 @@ describe('rebuild', () => {
   });
 
   test('says that the tree opens the commitment, of this commitment only', async () => {
-    const ran = await rebuild('same', '--source-checked', root);
+    const opening = (tree: string): string[] => ['--tree', tree, '--master', 'tree.master'];
+    const ran = await rebuild('same', ...opening('tree'));
     expect(encodeHex(readProvenance(await org.logged(ran)).sourceChecked!)).toBe(root);
-    expect(await rebuild('same', '--source-checked', 'ef'.repeat(32))).toMatchObject({
-      exit: 22,
-      stdout: '',
-    });
+    const { exit, stdout } = await rebuild('same', ...opening('other'));
+    expect({ exit, stdout }).toEqual({ exit: 22, stdout: '' });
   });
 
   test('takes a release file that holds the rebuilds of others', async () => {
@@ -118,7 +124,7 @@ describe('rebuild', () => {
     ['claims that are none', ['--claims', 'scanner'], 10],
     ['missing claims', ['--claims', 'missing'], 3],
     ['a builder that is no URI', ['--builder', 'us'], 2],
-    ['a digest that is none', ['--source-checked', 'abcd'], 2],
+    ['a tree without its master', ['--tree', 'tree'], 2],
   ])('refuses %s, and logs nothing', async (_, args, exit) => {
     expect(await rebuild('same', ...args)).toMatchObject({ exit, stdout: '' });
   });

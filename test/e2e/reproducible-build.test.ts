@@ -103,7 +103,7 @@ const rebuild = (organisation: string, file: string, claims: string): Promise<Ra
       '--builder',
       `https://${organisation}.example/rebuilds`,
     ],
-    ...['--source-checked', commitment],
+    ...['--tree', `given-to/${organisation}`, '--master', 'master'],
   );
 /** As a client: with the release file beside the program, and nothing else of the vendor's. */
 const gate = async (file: string, ...args: readonly string[]): Promise<Ran> => {
@@ -200,16 +200,8 @@ describe.skipIf(!toolchain)('from source to the first run', () => {
     ['uni', 'home/uni/rebuilds/scanner'],
     ['debian', 'srv/buildd/a-much-longer-path/scanner-1.2.3'],
   ])('%s gets the same bytes in a directory of its own', async (rebuilder, directory) => {
+    await clone(`given-to/${rebuilder}`);
     await clone(directory);
-    const checked = [
-      '--master',
-      'master',
-      '--release',
-      'scanner.release',
-      '--policy',
-      'data/log.policy',
-    ];
-    ok(await org.run('source', 'check', directory, ...checked));
     await build(directory, `scanner-by-${rebuilder}`);
     const ran = ok(await rebuild(rebuilder, `scanner-by-${rebuilder}`, 'scanner.release'));
     expect(ran.stdout).toContain('reproduced');
