@@ -136,6 +136,8 @@ function stopOnSignal(server: LogServer, log: Log, directory: string): void {
     } catch (error) {
       fail(error);
     }
+    // npm passes Ctrl-C on a second time: were Node left to take itself down, that could end it by the signal.
+    process.exit();
   };
   process.on('SIGTERM', () => void stop());
   process.on('SIGINT', () => void stop());
