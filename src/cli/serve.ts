@@ -55,10 +55,11 @@ async function serve(config: ServeConfig): Promise<void> {
     report: (message, error) =>
       error ? logger.error({ err: error }, message) : logger.warn(message),
   });
-  let server: LogServer;
   let url: string;
   try {
-    server = createServer(log, { logger });
+    const server = createServer(log, { logger });
+    // Before anybody can see that it runs, and ask it to stop.
+    stopOnSignal(server, log, directory);
     url = await listen(server, config);
     const running = { url, pid: process.pid, origin: log.origin };
     await writeAtomically(dataFiles(directory).server, Buffer.from(`${JSON.stringify(running)}\n`));
@@ -67,7 +68,6 @@ async function serve(config: ServeConfig): Promise<void> {
     throw error;
   }
   welcome(log, url, directory, config);
-  stopOnSignal(server, log, directory);
 }
 
 async function listen(server: LogServer, { port, host }: ServeConfig): Promise<string> {
