@@ -1,6 +1,6 @@
 /** Files of the command line: read with a cap, written whole or not at all. */
 import { constants, type Stats } from 'node:fs';
-import { access, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DaybookError } from '../errors.ts';
 
@@ -34,6 +34,15 @@ export async function withFile<T>(
     throw error instanceof DaybookError ? error : unreadable(path, error);
   } finally {
     await file?.close();
+  }
+}
+
+/** A folder, and those above it, that only its owner may enter; one that is there is left as it is. Throws `file-unreadable`. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unreadable(path, error);
   }
 }
 

@@ -2,8 +2,6 @@
  * `daybook gate`: runs a command on a file only if the policy holds, and on exactly the bytes that
  * were verified: on a private copy, made before anything is judged. FILE is not read again.
  */
-import { mkdirSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -20,8 +18,8 @@ import { isReleasePolicy } from '../verify/release-policy.ts';
 import { MAX_POLICY_DOCUMENT_BYTES } from '../verify/signed-policy.ts';
 import type { ReleaseVerdict } from '../verify/verify-release.ts';
 import { recordOverride } from './audit-file.ts';
-import { listFiles } from './directory.ts';
-import { readBytes, unreadable } from './files.ts';
+import { isDirectory, listFiles } from './directory.ts';
+import { makeFolder, readBytes } from './files.ts';
 import { commandOn, runCommand } from './gated-command.ts';
 import { note } from './output.ts';
 import { copyHashed, copyPath, privateDirectory, type PrivateDirectory } from './private-copy.ts';
@@ -73,10 +71,12 @@ async function gate(path: string, words: readonly string[], options: Options): P
       `${options.policy} is no release policy: see docs/policy.md`,
     );
   }
-  const directory = await isPlainDirectory(path);
+  const directory = await isDirectory(path);
   const base = directory ? resolve(path) : path;
   const judge = await readJudge(base, policy, options);
-  const own = await privateDirectory(options.work ?? (directory ? stateOf(options) : undefined));
+  const own = await privateDirectory(
+    options.work ?? (directory ? await stateOf(options) : undefined),
+  );
   try {
     const copy = directory
       ? await admitDirectory(base, own, judge, options)
@@ -88,18 +88,10 @@ async function gate(path: string, words: readonly string[], options: Options): P
 }
 
 /** Where a directory's snapshot is made: it is links to files that are kept there, on one filesystem. */
-function stateOf({ state }: Options): string {
+async function stateOf({ state }: Options): Promise<string> {
   const folder = dirname(trustFile(state));
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   return folder;
-}
-
-async function isPlainDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    throw unreadable(path, error);
-  }
 }
 
 async function admitFile(
@@ -125,7 +117,7 @@ async function admitDirectory(
   const manifest = parseManifest(bytes);
   await checkNames(path, manifest);
   const copy = copyPath(own, path);
-  const kept = join(stateOf(options), 'files');
+  const kept = join(await stateOf(options), 'files');
   await admit(path, nodeSha256(bytes), judge, options, async () => {
     const { read } = await snapshot(manifest, path, copy, kept);
     note(`${read} of ${manifest.size} files were read, the others were verified before`);

@@ -2,13 +2,12 @@
  * What the command line remembers of a log, in a folder of its own: the key that was pinned on first
  * use, and the last checkpoint that was trusted.
  */
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { HeadState } from '../client/trusted-head.ts';
 import { DaybookError } from '../errors.ts';
 import { MAX_NOTE_BYTES } from '../note/note.ts';
-import { readBytes, unreadable, writeAtomically } from './files.ts';
+import { makeFolder, readBytes, writeAtomically } from './files.ts';
 
 export interface LogState extends HeadState {
   readonly folder: string;
@@ -34,14 +33,6 @@ export function logState(url: URL, directory?: string): LogState {
 export function stateDirectory(): string {
   const { XDG_STATE_HOME } = process.env;
   return join(XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'daybook');
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw unreadable(path, error);
-  }
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {

@@ -1,5 +1,4 @@
 /** What the commands that judge by a release policy share: their options, what they read, the verdict. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { LogClient } from '../client/log-client.ts';
@@ -11,7 +10,7 @@ import type { ReleasePolicy } from '../verify/release-policy.ts';
 import { readPolicyDocument } from '../verify/signed-policy.ts';
 import type { TrustState } from '../verify/trust-state.ts';
 import { verifyRelease, type ReleaseVerdict } from '../verify/verify-release.ts';
-import { isThere, readBytes, writeAtomically } from './files.ts';
+import { isThere, makeFolder, readBytes, writeAtomically } from './files.ts';
 import { stateDirectory } from './log-state.ts';
 import { collect } from './options.ts';
 import { note, print } from './output.ts';
@@ -109,7 +108,7 @@ async function newestChannels(
     policy.products.flatMap(({ channels }) => channels.map(({ channel }) => channel)),
   );
   const folder = join(state ?? stateDirectory(), 'channels');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const client = new LogClient({ url: log, policy: policy.trust, verifier: nodeVerifier });
   const files = await Promise.all(
     [...names].map(async (name) => {

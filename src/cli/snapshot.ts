@@ -3,12 +3,12 @@
  * so that of an update only what changed is read again.
  */
 import { linkSync, lstatSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, utimes } from 'node:fs/promises';
+import { readdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { encodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 import type { Manifest } from '../verify/manifest.ts';
-import { unreadable } from './files.ts';
+import { makeFolder, unreadable } from './files.ts';
 import { copyHashed } from './private-copy.ts';
 
 /** The time of change that kept files bear. */
@@ -30,16 +30,14 @@ export async function snapshot(
   to: string,
   kept: string,
 ): Promise<Snapshot> {
-  await mkdir(kept, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw unreadable(kept, error);
-  });
+  await makeFolder(kept);
   const folders = new Set<string>();
   let read = 0;
   for (const [name, sha256] of manifest) {
     const target = join(to, name);
     const original = join(kept, sha256);
     if (!folders.has(dirname(target))) {
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(target));
       folders.add(dirname(target));
     }
     if (!isUntouched(original)) {

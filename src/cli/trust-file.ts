@@ -2,7 +2,6 @@
  * The client's memory: what it has seen, in one small file, locked while it is used. One that cannot
  * be read fails closed: without it an old release or a forked log would pass.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DaybookError } from '../errors.ts';
 import {
@@ -13,7 +12,7 @@ import {
   type TrustState,
 } from '../verify/trust-state.ts';
 import { withLock } from './file-lock.ts';
-import { readBytes, unreadable, writeAtomically } from './files.ts';
+import { makeFolder, readBytes, writeAtomically } from './files.ts';
 import { stateDirectory } from './log-state.ts';
 
 /** The file under `directory`, which is the `--state` of a command or else where XDG puts such files. */
@@ -29,9 +28,7 @@ export async function withTrustState<T>(
   path: string,
   use: (state: TrustState) => Promise<{ readonly result: T; readonly state: TrustState }>,
 ): Promise<T> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw unreadable(dirname(path), error);
-  });
+  await makeFolder(dirname(path));
   return withLock(path, async () => {
     const before = await read(path);
     const { result, state } = await use(before);

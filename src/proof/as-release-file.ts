@@ -5,7 +5,7 @@ import { pathFromLeft } from '../merkle/multi-inclusion.ts';
 import { isReleaseFile, parseReleaseFile, type ReleaseFile } from './release-file.ts';
 import { parseTlogProof, type TlogProof } from './tlog-proof.ts';
 
-/** Reads either kind of file; `size` of the tree is needed for neither. Throws `bad-proof`. */
+/** Reads either kind of file. Throws `bad-proof`. */
 export function parseProofFile(bytes: Uint8Array): ReleaseFile | TlogProof {
   return isReleaseFile(bytes) ? parseReleaseFile(bytes) : parseTlogProof(bytes);
 }

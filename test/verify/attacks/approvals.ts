@@ -38,6 +38,12 @@ export function approvals(): Attack[] {
         say(draft, 'approval', approval({ resourceUri: 'pkg:generic/acme/scanner@1.2.2' })),
     ],
     [
+      'an approval of a product whose name is an asterisk, which is no wildcard there',
+      'approvals: not-approved',
+      /by nobody/,
+      (draft) => say(draft, 'approval', approval({ resourceUri: 'pkg:generic/acme/*' })),
+    ],
+    [
       'an approval of a part',
       'approvals: not-approved',
       /by nobody/,
