@@ -6,9 +6,9 @@ const floors = [
   ['errors', 'encoding', 'signature', 'merkle', 'note'],
   ['statement', 'proof'],
   ['verify'],
-  ['keys', 'store'],
+  ['keys', 'store', 'http'],
   ['log', 'client'],
-  ['server'],
+  ['server', 'witness', 'mirror', 'monitor'],
   ['cli'],
 ];
 const coreFloors = 3;

@@ -37,12 +37,18 @@ export const errorKinds = {
   overloaded: { status: 503, exit: 4, title: 'The log is overloaded' },
   'rate-limited': { status: 429, exit: 4, title: 'Too many requests' },
   'log-stopping': { status: 503, exit: 4, title: 'The log is stopping or recovering' },
+  'quorum-away': { status: 503, exit: 4, title: 'Too few witnesses cosign' },
+  'unknown-origin': { status: 404, exit: 4, title: 'No log of this origin is known here' },
+  'size-conflict': { status: 409, exit: 4, title: 'Another size was cosigned last' },
 
   internal: { status: 500, exit: 5, title: 'Unexpected error' },
   'store-locked': { status: 500, exit: 5, title: 'Data directory in use' },
   'store-failed': { status: 503, exit: 5, title: 'The store failed' },
   'store-corrupt': { status: 500, exit: 5, title: 'The store is damaged' },
   'store-conflict': { status: 500, exit: 5, title: 'The store is not at the expected size' },
+  'log-behind': { status: 503, exit: 5, title: 'The log stands behind what it signed' },
+  'state-missing': { status: 500, exit: 5, title: 'A key without its state' },
+  'clock-went-back': { status: 503, exit: 5, title: 'The clock went back' },
   'wrong-directory': { status: 500, exit: 5, title: 'Data directory of another log' },
 
   'bad-integer': { status: 400, exit: 10, title: 'Malformed or unsafe integer' },
@@ -60,6 +66,11 @@ export const errorKinds = {
   'quorum-missing': { status: 403, exit: 13, title: 'Quorum of cosignatures missing' },
   'inclusion-invalid': { status: 400, exit: 14, title: 'Inclusion proof does not verify' },
   'consistency-invalid': { status: 400, exit: 15, title: 'Consistency proof does not verify' },
+  'checkpoint-inconsistent': {
+    status: 422,
+    exit: 15,
+    title: 'The checkpoint does not continue the one before',
+  },
   'log-forked': { status: 409, exit: 15, title: 'The log went back or forked' },
   'bad-statement': { status: 400, exit: 16, title: 'Malformed statement' },
   'signature-invalid': { status: 403, exit: 17, title: 'Signature does not verify' },
@@ -92,6 +103,10 @@ export const errorKinds = {
   'policy-unsigned': { status: 403, exit: 36, title: 'Policy not signed by enough root keys' },
   'policy-rollback': { status: 403, exit: 37, title: 'The policy went back' },
   'state-unreadable': { status: 500, exit: 38, title: 'The trust state cannot be read' },
+
+  'bad-evidence': { status: 400, exit: 40, title: 'Malformed evidence' },
+  'not-convicted': { status: 409, exit: 41, title: 'The evidence convicts nobody' },
+  'alerts-raised': { status: 500, exit: 42, title: 'The monitor raised alerts' },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;

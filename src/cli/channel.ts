@@ -1,6 +1,6 @@
 /** `daybook channel`: publishes the next statement of a channel, or shows the newest one. */
 import { Option, type Command } from 'commander';
-import { pause } from '../client/http.ts';
+import { pause } from '../http/outbound.ts';
 import { DaybookError } from '../errors.ts';
 import { readPublicKeyFile } from '../keys/key-file.ts';
 import type { Signer } from '../signature/port.ts';

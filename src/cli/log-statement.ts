@@ -1,6 +1,6 @@
 /** What every command that logs a statement shares: its options, the log it talks to, signing and sending. */
 import type { Command } from 'commander';
-import { Http } from '../client/http.ts';
+import { Http } from '../http/outbound.ts';
 import { LogClient } from '../client/log-client.ts';
 import type { Submitted } from '../client/submit.ts';
 import { equalBytes } from '../encoding/bytes.ts';

@@ -1,6 +1,6 @@
 /** `daybook policy update`: from the version that is there to the newest, one signed step after the other. */
 import { join } from 'node:path';
-import { Http } from '../client/http.ts';
+import { Http } from '../http/outbound.ts';
 import { DaybookError } from '../errors.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import type { ReleasePolicy } from '../verify/release-policy.ts';

@@ -1,6 +1,6 @@
 /** The log that runs on a data directory, asked over HTTP: its database stays its own. */
 import type * as z from 'zod';
-import { Http } from '../client/http.ts';
+import { Http } from '../http/outbound.ts';
 import { LogClient } from '../client/log-client.ts';
 import type { Submitted } from '../client/submit.ts';
 import { decodeUtf8 } from '../encoding/bytes.ts';

@@ -3,7 +3,7 @@ import { concatBytes, decodeUtf8 } from '../encoding/bytes.ts';
 import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
-import { errorOf, type Http } from './http.ts';
+import { errorOf, type Http } from '../http/outbound.ts';
 
 export interface Acknowledged {
   readonly index: LeafIndex;

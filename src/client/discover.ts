@@ -7,7 +7,7 @@ import { parseCheckpoint } from '../note/checkpoint.ts';
 import { MAX_NOTE_BYTES, parseNote } from '../note/note.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { openGenesis } from '../statement/admission.ts';
-import { Http } from './http.ts';
+import { Http } from '../http/outbound.ts';
 import { LogClient, type LogClientOptions } from './log-client.ts';
 
 /**

@@ -15,7 +15,7 @@ import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { sendBatch } from './batch.ts';
-import { Http, pause, type HttpOptions } from './http.ts';
+import { Http, pause, type HttpOptions } from '../http/outbound.ts';
 import { fetchChannelFile, makeReleaseFile } from './release-file.ts';
 import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';

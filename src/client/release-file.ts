@@ -23,7 +23,7 @@ import { isEnvelopeSignedBy, parseEnvelope } from '../statement/dsse.ts';
 import { parseStatement, type Statement } from '../statement/in-toto.ts';
 import { lookupDigests } from '../statement/lookup-digests.ts';
 import { provenancePredicateType, readProvenance } from '../statement/provenance.ts';
-import type { Http } from './http.ts';
+import type { Http } from '../http/outbound.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
 
 /** The tree that a release file is made from, and what to look for in it. */

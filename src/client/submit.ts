@@ -6,7 +6,7 @@ import { rfc6962, type Hash } from '../merkle/hash.ts';
 import { verifyInclusion } from '../merkle/inclusion.ts';
 import { formatTlogProof, parseTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
 import { parseEnvelope, type Envelope } from '../statement/dsse.ts';
-import { pause, retryAfter, type Answer, type Http } from './http.ts';
+import { pause, retryAfter, type Answer, type Http } from '../http/outbound.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
 
 /** An entry that is in the log, proven against `head`. */

@@ -13,7 +13,7 @@ import { parseCheckpoint } from '../note/checkpoint.ts';
 import { parseNote } from '../note/note.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { checkCheckpoint, type TrustPolicy } from '../verify/policy.ts';
-import { pause } from './http.ts';
+import { pause } from '../http/outbound.ts';
 import type { TrustedTree, VerifiedTiles } from './verified-tiles.ts';
 
 /** Where the last trusted checkpoint is kept between runs: note bytes, verbatim. */

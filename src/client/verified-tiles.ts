@@ -17,7 +17,7 @@ import {
   tileWidth,
   type Tile,
 } from '../merkle/tile.ts';
-import type { Http } from './http.ts';
+import type { Http } from '../http/outbound.ts';
 
 /** A tree whose root is trusted. */
 export interface TrustedTree {

@@ -1,6 +1,6 @@
 /** GET /admission: who may log what, as of the last entry that was given an index. */
 import * as z from 'zod';
-import { answerValue, cborType, jsonType } from './exchange.ts';
+import { answerValue, cborType, jsonType } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import type { Service } from './service.ts';
 import { bytesSchema } from './wire.ts';

@@ -7,18 +7,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { encodeBase64 } from '../encoding/base64.ts';
 import { DaybookError } from '../errors.ts';
-import { bodyType, checkBodyHead, inviteBody, tooLarge, type BodyLimit } from './body.ts';
-import { encodeCbor } from './cbor.ts';
+import { bodyType, checkBodyHead, inviteBody, tooLarge, type BodyLimit } from '../http/body.ts';
+import { encodeCbor } from '../http/cbor.ts';
 import {
   CborSequenceDecoder,
   LineDecoder,
   type DecodedEntry,
   type EntryDecoder,
 } from './entry-decoder.ts';
-import { begin, preferredType, type Exchange } from './exchange.ts';
+import { begin, preferredType, type Exchange } from '../http/exchange.ts';
 import type { Sequenced } from '../log/log.ts';
 import { operation, type Operation } from './operation.ts';
-import { asDaybookError, problemOf, problemSchema } from './problem.ts';
+import { asDaybookError, problemOf, problemSchema } from '../http/problem.ts';
 import { within, type Service } from './service.ts';
 import { sequencedSchema } from './submit.ts';
 

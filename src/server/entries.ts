@@ -11,7 +11,7 @@ import {
   jsonType,
   preferredType,
   type Exchange,
-} from './exchange.ts';
+} from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import { digestParameter, indexParameter } from './parameters.ts';
 import type { Service } from './service.ts';

@@ -5,7 +5,7 @@
  */
 import { DaybookError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
-import { ByteCollector } from './byte-collector.ts';
+import { ByteCollector } from '../http/byte-collector.ts';
 
 /** An entry, possibly a view into the piece that it came in, or why it cannot be one. */
 export type DecodedEntry = Uint8Array | DaybookError;

@@ -1,6 +1,6 @@
 /** GET /healthz: the process answers. GET /readyz: whether the log takes entries, and how far it is. */
 import * as z from 'zod';
-import { answerJson, jsonType } from './exchange.ts';
+import { answerJson, jsonType } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import type { Service } from './service.ts';
 import { sizeSchema } from './wire.ts';

@@ -1,8 +1,8 @@
 /** GET /openapi.json (OpenAPI 3.1), made of the rows and schemas that also route and validate. */
 import * as z from 'zod';
-import { answerJson, jsonType } from './exchange.ts';
+import { answerJson, jsonType } from '../http/exchange.ts';
 import { operation, type AnswerKind, type Operation } from './operation.ts';
-import { problemSchema, problemType } from './problem.ts';
+import { problemSchema, problemType } from '../http/problem.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { parseParameters, parseQuery } from './parameters.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '../http/exchange.ts';
 
 export interface AnswerKind {
   readonly description: string;

@@ -1,7 +1,7 @@
 /** GET /: a short page for people, without scripts, until the Transparency Center is there. */
 import { hash } from 'node:crypto';
 import { decodeUtf8 } from '../encoding/bytes.ts';
-import { answer } from './exchange.ts';
+import { answer } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import type { Service } from './service.ts';
 

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { decodeUtf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { asHash } from '../merkle/hash.ts';
-import { answer, answerValue, cborType, jsonType } from './exchange.ts';
+import { answer, answerValue, cborType, jsonType } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import { digestParameter, indexParameter, sizeParameter } from './parameters.ts';
 import type { Service } from './service.ts';

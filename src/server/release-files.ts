@@ -10,7 +10,7 @@ import { DaybookError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Published } from '../log/publisher.ts';
 import { checkChannelName } from '../statement/channel.ts';
-import { answer, answerUnchanged, strongTag, type Exchange } from './exchange.ts';
+import { answer, answerUnchanged, strongTag, type Exchange } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
 import type { Service } from './service.ts';
 

@@ -1,6 +1,6 @@
 /** What the handlers of one server share. */
-import type { ServerResponse } from 'node:http';
 import { DaybookError } from '../errors.ts';
+import { Traffic } from '../http/traffic.ts';
 import type { Log } from '../log/log.ts';
 import { Budget } from './budget.ts';
 import type { ServerConfig } from './config.ts';
@@ -9,11 +9,10 @@ import { PublicationClock } from './publication-clock.ts';
 export class Service {
   readonly log: Log;
   readonly config: ServerConfig;
-  readonly inFlight = new Set<ServerResponse>();
+  readonly traffic = new Traffic();
   readonly entryBytes: Budget;
   readonly batches: Budget;
   readonly clock = new PublicationClock();
-  #stopping = false;
 
   constructor(log: Log, config: ServerConfig) {
     this.log = log;
@@ -23,13 +22,7 @@ export class Service {
   }
 
   get stopping(): boolean {
-    return this.#stopping;
-  }
-
-  /** What is in flight is finished, and its connections with it; no more entries are taken. */
-  stop(): void {
-    this.#stopping = true;
-    for (const response of this.inFlight) response.shouldKeepAlive = false;
+    return this.traffic.stopping;
   }
 
   /** Throws `log-stopping` when no entries are taken: to be asked before a body is read. */

@@ -15,9 +15,9 @@ import {
   strongTag,
   type Exchange,
   type ExchangeState,
-} from './exchange.ts';
+} from '../http/exchange.ts';
 import type { Log } from '../log/log.ts';
-import { answerOtherMethod } from './problem.ts';
+import { answerOtherMethod } from '../http/problem.ts';
 import type { Service } from './service.ts';
 
 const compress = promisify(gzip);

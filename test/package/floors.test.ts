@@ -16,9 +16,9 @@ const floors = [
   ['encoding', 'signature', 'merkle', 'note'],
   ['statement', 'proof'],
   ['verify'],
-  ['keys', 'store'],
+  ['keys', 'store', 'http'],
   ['log', 'client'],
-  ['server'],
+  ['server', 'witness', 'mirror', 'monitor'],
   ['cli'],
 ];
 const core = floors.slice(0, 3).flat();

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { Log, LogOptions } from '../../src/log/log.ts';
 import { createServer, type LogServer, type ServerConfig } from '../../src/server/index.ts';
-import { problemSchema, type Problem } from '../../src/server/problem.ts';
+import { problemSchema, type Problem } from '../../src/http/problem.ts';
 import { scratchDirectory, scratchLog } from '../log/scratch.ts';
 
 export interface RunningServer {

@@ -4,20 +4,28 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Middleware } from 'koa';
+import type { Logger } from 'pino';
 import { DaybookError } from '../errors.ts';
 import { drain } from './body.ts';
 import type { Exchange, ExchangeState } from './exchange.ts';
 import { answerProblem, asDaybookError } from './problem.ts';
-import type { Service } from './service.ts';
+import type { Traffic } from './traffic.ts';
 
 const clientsId = /^[\w.-]{1,64}$/;
 /** The only characters of our paths: each resource has one spelling, without escapes. */
 const plainPath = /^\/[\w./-]*$/;
 const authority = /^https?:\/\/[^/?#]*/i;
 
-export function guard(service: Service): Middleware<ExchangeState> {
-  const { inFlight } = service;
-  const { logger, maxRequests } = service.config;
+export interface GuardOptions {
+  readonly logger: Logger;
+  readonly maxRequests: number;
+}
+
+export function guard(
+  traffic: Traffic,
+  { logger, maxRequests }: GuardOptions,
+): Middleware<ExchangeState> {
+  const { inFlight } = traffic;
   const idPrefix = randomBytes(6).toString('hex');
   let count = 0;
 
@@ -40,7 +48,7 @@ export function guard(service: Service): Middleware<ExchangeState> {
       typeof given === 'string' && clientsId.test(given) ? given : `${idPrefix}-${++count}`;
     ctx.state.path = path;
     ctx.state.search = search;
-    if (service.stopping) res.shouldKeepAlive = false;
+    if (traffic.stopping) res.shouldKeepAlive = false;
     inFlight.add(res);
     try {
       if (inFlight.size > maxRequests) {

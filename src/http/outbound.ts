@@ -75,9 +75,22 @@ export class Http {
     }
   }
 
+  /** One try, whatever the status of the answer is. Throws `network`. */
+  async once(path: string, call: Call): Promise<Answer> {
+    const outcome = await this.#ask(new URL(path, this.base), call);
+    if (outcome instanceof Failure) throw outcome.error;
+    return outcome;
+  }
+
   async #attempt(url: URL, call: Call): Promise<Answer | Failure> {
+    const outcome = await this.#ask(url, call);
+    if (outcome instanceof Failure || isOk(outcome)) return outcome;
+    return refused(outcome, shown(url, call));
+  }
+
+  async #ask(url: URL, call: Call): Promise<Answer | Failure> {
     const timeout = AbortSignal.timeout(this.#options.timeoutMs);
-    const what = `${call.method ?? 'GET'} ${url.href}`;
+    const what = shown(url, call);
     try {
       const response = await this.#options.fetch(url, {
         method: call.method ?? 'GET',
@@ -91,8 +104,7 @@ export class Http {
       });
       const cap = response.ok ? call.maxBytes : MAX_PROBLEM_BYTES;
       const body = await readBody(response, cap, what);
-      if (response.ok) return { status: response.status, headers: response.headers, body };
-      return refused(response, body, what);
+      return { status: response.status, headers: response.headers, body };
     } catch (cause) {
       call.signal?.throwIfAborted();
       if (cause instanceof DaybookError) throw cause;
@@ -144,14 +156,18 @@ class Failure {
   }
 }
 
-function refused(response: Response, body: Uint8Array, what: string): Failure {
-  const error = errorOf(
-    parsed(body),
-    `${what} answered ${response.status}`,
-    codeOf(response.status),
-  );
-  const waitMs = retryAfter(response.headers);
-  const retry = transient.has(response.status) && (waitMs ?? 0) <= MAX_RETRY_AFTER_MS;
+function isOk({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+function shown(url: URL, { method = 'GET' }: Call): string {
+  return `${method} ${url.href}`;
+}
+
+function refused({ status, headers, body }: Answer, what: string): Failure {
+  const error = errorOf(parsed(body), `${what} answered ${status}`, codeOf(status));
+  const waitMs = retryAfter(headers);
+  const retry = transient.has(status) && (waitMs ?? 0) <= MAX_RETRY_AFTER_MS;
   return new Failure(error, retry, waitMs);
 }
 

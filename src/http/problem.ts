@@ -25,10 +25,17 @@ const failureDetails: Partial<Record<ErrorCode, string>> = {
     'a write failed; whether the entry was logged is unknown: submit it again, which is safe',
 };
 
+/** Of ours, these say what a caller should know, and name no files. */
+const openFailures: ReadonlySet<ErrorCode> = new Set([
+  'overloaded',
+  'quorum-away',
+  'clock-went-back',
+]);
+
 export function problemOf(error: DaybookError, requestId?: string): Problem {
   const { code, status, title, message } = error;
   const ours = failureDetails[code] ?? 'the server could not do this; its own log says why';
-  const detail = status < 500 || code === 'overloaded' ? message : ours;
+  const detail = status < 500 || openFailures.has(code) ? message : ours;
   const problem: Problem = { type: `urn:daybook:error:${code}`, title, status, detail, code };
   return requestId === undefined ? problem : { ...problem, requestId };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Http, pause, retryAfter, type HttpOptions } from '../../src/client/http.ts';
-import { problem } from './memory-log.ts';
+import { Http, pause, retryAfter, type HttpOptions } from '../../src/http/outbound.ts';
+import { problem } from '../client/memory-log.ts';
 
 type Answers = (() => Response | Promise<Response>)[];
 
