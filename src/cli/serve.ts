@@ -3,12 +3,12 @@ import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { pino } from 'pino';
-import { DaybookError } from '../errors.ts';
 import { dataFiles } from '../log/data-directory.ts';
 import { Log } from '../log/log.ts';
-import { createServer, type LogServer } from '../server/index.ts';
+import { createServer } from '../server/index.ts';
 import { writeAtomically } from './files.ts';
-import { fail, print } from './output.ts';
+import { print } from './output.ts';
+import { listenOn, stopOnSignal } from './running-service.ts';
 import { serveConfig, type ServeConfig, type ServeFlags } from './serve-config.ts';
 
 export function register(program: Command): void {
@@ -59,8 +59,12 @@ async function serve(config: ServeConfig): Promise<void> {
   try {
     const server = createServer(log, { logger });
     // Before anybody can see that it runs, and ask it to stop.
-    stopOnSignal(server, log, directory);
-    url = await listen(server, config);
+    stopOnSignal(async () => {
+      await server.stop();
+      await rm(dataFiles(directory).server, { force: true });
+      await log.close();
+    });
+    url = await listenOn(server, config);
     const running = { url, pid: process.pid, origin: log.origin };
     await writeAtomically(dataFiles(directory).server, Buffer.from(`${JSON.stringify(running)}\n`));
   } catch (error) {
@@ -68,20 +72,6 @@ async function serve(config: ServeConfig): Promise<void> {
     throw error;
   }
   welcome(log, url, directory, config);
-}
-
-async function listen(server: LogServer, { port, host }: ServeConfig): Promise<string> {
-  try {
-    const address = await server.listen(port, host);
-    const name = host === '127.0.0.1' || host === '::1' ? 'localhost' : host;
-    return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === 'EADDRINUSE' ? 'it is in use; choose another with --port' : message;
-    throw new DaybookError('bad-usage', `cannot listen on ${host} port ${port}: ${reason}`, {
-      cause,
-    });
-  }
 }
 
 function welcome(log: Log, url: string, directory: string, config: ServeConfig): void {
@@ -120,25 +110,4 @@ function nextStep({ admission }: Log, url: string, { data }: ServeConfig): strin
     'Next, log a build:',
     `  npx daybook submit FILE --log ${url} --key pipeline.key --purl pkg:generic/acme/scanner@1.2.3`,
   ];
-}
-
-/** Finishes what was taken in, publishes it, gives the directory back, and exits with 0. */
-function stopOnSignal(server: LogServer, log: Log, directory: string): void {
-  let stopping = false;
-  const stop = async (): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    try {
-      await server.stop();
-      await rm(dataFiles(directory).server, { force: true });
-      await log.close();
-      process.exitCode = 0;
-    } catch (error) {
-      fail(error);
-    }
-    // npm passes Ctrl-C on a second time: were Node left to take itself down, that could end it by the signal.
-    process.exit();
-  };
-  process.on('SIGTERM', () => void stop());
-  process.on('SIGINT', () => void stop());
 }

@@ -132,7 +132,8 @@ function nameAndId({ name, keyId }: { name: string; keyId: number }): string {
   return `${name} ${keyId}`;
 }
 
-function parseSignatures(text: string): SignatureLine[] {
+/** One or more signature lines, each ended by a newline. Throws `bad-note`. */
+export function parseSignatures(text: string): SignatureLine[] {
   const lines = text.split('\n').slice(0, -1);
   if (lines.length < 1 || lines.length > MAX_SIGNATURES) {
     throw badNote(`note has ${lines.length} signatures, want 1 to ${MAX_SIGNATURES}`);
@@ -176,7 +177,7 @@ function signatureBytes(name: string, base64: string): Uint8Array {
   return bytes;
 }
 
-function formatSignature({ name, keyId, signature }: SignatureLine): string {
+export function formatSignature({ name, keyId, signature }: SignatureLine): string {
   checkLineName(name);
   const id = new Uint8Array(4);
   new DataView(id.buffer).setUint32(0, keyId);
