@@ -3,7 +3,7 @@ import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
 import { utf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { proveConsistency } from '../merkle/consistency.ts';
-import type { Hash } from '../merkle/hash.ts';
+import type { Hash, TreeHasher } from '../merkle/hash.ts';
 import { proveInclusion } from '../merkle/inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
@@ -15,22 +15,32 @@ import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { sendBatch } from './batch.ts';
-import { Http, pause, type HttpOptions } from '../http/outbound.ts';
+import { pause, type Http, type HttpOptions } from '../http/outbound.ts';
 import { fetchChannelFile, makeReleaseFile } from './release-file.ts';
 import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
+import { Sources } from './sources.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
-import { VerifiedTiles } from './verified-tiles.ts';
+import { VerifiedTiles, type VerifiedBundle } from './verified-tiles.ts';
 
 /** Exactly one of `vkeys` and `policy` says whose checkpoints are trusted. */
 export interface LogClientOptions extends HttpOptions {
   /** Base URL of the log. */
   readonly url: string;
+  /**
+   * Base URLs of mirrors of the log, with the origin hash that a mirror puts at their end: they are read
+   * while the log is away, and verified as it is.
+   */
+  readonly mirrors?: readonly string[] | undefined;
   /** The log's keys; no cosignature is asked for then. */
   readonly vkeys?: readonly string[];
   readonly policy?: TrustPolicy;
   /** Remembers the last trusted checkpoint between runs; without it the client does as long as it lives. */
   readonly state?: HeadState;
   readonly verifier?: SignatureVerifier;
+  /** How tiles are hashed; in JavaScript when not given, since the client runs in browsers too. */
+  readonly hasher?: TreeHasher;
+  /** Where the newest checkpoint is asked for below `url`; `checkpoint` when not given. */
+  readonly checkpointPath?: string;
 }
 
 export interface ReleaseFileOptions {
@@ -51,23 +61,33 @@ export interface LoggedEntry {
   readonly head: TrustedHead;
 }
 
+/** Up to 256 consecutive entries, the first of which has an index that 256 divides. */
+export interface LoggedBundle extends VerifiedBundle {
+  readonly first: LeafIndex;
+}
+
 /** Bundles that are fetched while an earlier one is being read. */
 const READ_AHEAD = 4;
 /** Pauses of a first retry that an old checkpoint in a cache may need to be forgotten. */
 const STALE_PAUSES = 4;
 
 export class LogClient {
+  /** The log itself. */
   readonly #http: Http;
+  readonly #sources: Sources;
   readonly #tiles: VerifiedTiles;
   readonly #heads: HeadKeeper;
   readonly #verifier: SignatureVerifier;
+  readonly #checkpointPath: string;
 
   /** Throws `bad-usage` for a URL that is not http(s), `bad-note` or `bad-policy` for malformed trust. */
   constructor(options: LogClientOptions) {
-    const { verifier = webVerifier, state = memoryState() } = options;
-    this.#http = new Http(options.url, options);
-    this.#tiles = new VerifiedTiles(this.#http);
+    const { verifier = webVerifier, state = memoryState(), mirrors = [] } = options;
+    this.#sources = new Sources(options.url, mirrors, options);
+    this.#http = this.#sources.log;
+    this.#tiles = new VerifiedTiles(this.#sources, options.hasher);
     this.#verifier = verifier;
+    this.#checkpointPath = options.checkpointPath ?? 'checkpoint';
     this.#heads = new HeadKeeper(trustOf(options), verifier, state, this.#tiles);
   }
 
@@ -78,13 +98,23 @@ export class LogClient {
   /**
    * The log's newest checkpoint: signed as the policy wants, and proven from tiles to continue the
    * last one that was trusted. Throws `untrusted-checkpoint`, `quorum-missing`, `network`, and
-   * `log-forked` for a log that went back or forked.
+   * `log-forked` for a log that went back or forked. While the log is away, the checkpoint of a mirror
+   * that stands no further back than what was trusted.
    */
   async checkpoint(signal?: AbortSignal): Promise<TrustedHead> {
     const call = { accept: 'text/plain', fresh: true, maxBytes: MAX_NOTE_BYTES, signal };
-    const fetchNote = async (): Promise<Uint8Array> =>
-      (await this.#http.call('checkpoint', call)).body;
-    return this.#heads.newest(fetchNote, STALE_PAUSES * this.#http.backoffMs);
+    const pauseMs = STALE_PAUSES * this.#http.backoffMs;
+    return this.#sources.read(
+      (source, isMirror) => {
+        const path = isMirror ? 'checkpoint' : this.#checkpointPath;
+        const fetchNote = async (): Promise<Uint8Array> => (await source.call(path, call)).body;
+        return isMirror
+          ? this.#heads.mirrored(fetchNote, source.base.href)
+          : this.#heads.newest(fetchNote, pauseMs);
+      },
+      // Two heads that the log signed convict it, whoever showed them.
+      ({ code }) => code === 'log-forked',
+    );
   }
 
   /** The proof that entry `index` is in the tree of `head`, computed from verified tiles. */
@@ -102,27 +132,34 @@ export class LogClient {
     if (leafIndex(index) >= head.size) {
       throw new DaybookError('not-found', `entry ${index} is not in the tree of size ${head.size}`);
     }
-    const entries = await this.#tiles.entries(head, Math.floor(index / TILE_WIDTH));
+    const { entries } = await this.#tiles.bundle(head, Math.floor(index / TILE_WIDTH));
     return entries[index % TILE_WIDTH] as Uint8Array;
   }
 
   /** The entries from `from` up to the end of `head`, in order, each verified against it. */
   async *entries(from: number, head: TrustedHead): AsyncGenerator<LoggedEntry, void, undefined> {
-    const last = Math.ceil(head.size / TILE_WIDTH);
-    const ahead: Promise<Uint8Array[]>[] = [];
-    let next = Math.floor(leafIndex(from) / TILE_WIDTH);
-    for (let bundle = next; bundle < last; bundle++) {
-      while (next < last && ahead.length < READ_AHEAD) {
-        const entries = this.#tiles.entries(head, next++);
-        // Whoever stops reading early never awaits the ones ahead.
-        entries.catch(() => undefined);
-        ahead.push(entries);
-      }
-      const first = bundle * TILE_WIDTH;
-      const entries = (await ahead.shift()) ?? [];
-      for (let i = Math.max(from - first, 0); i < entries.length; i++) {
+    const start = leafIndex(from);
+    for await (const { first, entries } of this.bundles(Math.floor(start / TILE_WIDTH), head)) {
+      for (let i = Math.max(start - first, 0); i < entries.length; i++) {
         yield { index: leafIndex(first + i), entry: entries[i] as Uint8Array, head };
       }
+    }
+  }
+
+  /** The bundles from bundle `from` up to the end of `head`, in order, each verified against it. */
+  async *bundles(from: number, head: TrustedHead): AsyncGenerator<LoggedBundle, void, undefined> {
+    const last = Math.ceil(head.size / TILE_WIDTH);
+    const ahead: Promise<VerifiedBundle>[] = [];
+    let next = from;
+    for (let index = from; index < last; index++) {
+      while (next < last && ahead.length < READ_AHEAD) {
+        const bundle = this.#tiles.bundle(head, next++);
+        // Whoever stops reading early never awaits the ones ahead.
+        bundle.catch(() => undefined);
+        ahead.push(bundle);
+      }
+      const bundle = (await ahead.shift()) as VerifiedBundle;
+      yield { first: leafIndex(index * TILE_WIDTH), ...bundle };
     }
   }
 
@@ -205,7 +242,7 @@ export class LogClient {
       indexes.reduce((a, b) => Math.max(a, b), -1),
       signal,
     );
-    const bundles = new Map<number, Promise<Uint8Array[]>>();
+    const bundles = new Map<number, Promise<VerifiedBundle>>();
     const submitted: (Submitted | DaybookError)[] = [];
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome instanceof DaybookError) {
@@ -214,9 +251,9 @@ export class LogClient {
       }
       const { index, duplicate } = outcome;
       const number = Math.floor(index / TILE_WIDTH);
-      const bundle = bundles.get(number) ?? this.#tiles.entries(head, number);
+      const bundle = bundles.get(number) ?? this.#tiles.bundle(head, number);
       bundles.set(number, bundle);
-      const logged = (await bundle)[index % TILE_WIDTH] as Uint8Array;
+      const logged = (await bundle).entries[index % TILE_WIDTH] as Uint8Array;
       const proof = await this.#proofOf(index, logged, head);
       submitted.push(acceptAnswer(entries[i] as Uint8Array, proof, head, duplicate));
     }

@@ -77,6 +77,24 @@ export class HeadKeeper {
     });
   }
 
+  /**
+   * The checkpoint that `fetchNote` gets from a mirror. Mirrors come after the log: one that stands
+   * behind what was trusted convicts nobody, and throws `network`.
+   */
+  mirrored(fetchNote: () => Promise<Uint8Array>, mirror: string): Promise<TrustedHead> {
+    return this.#inTurn(async () => {
+      const head = await this.#open(await fetchNote());
+      const trusted = await this.#trusted();
+      if (trusted !== undefined && head.size < trusted.size) {
+        throw new DaybookError(
+          'network',
+          `the mirror ${mirror} has only ${head.size} entries, and ${trusted.size} were trusted before`,
+        );
+      }
+      return this.#accept(head, trusted);
+    });
+  }
+
   /** A checkpoint that came with a proof and may be older; it must still belong to the same log. */
   async observed(note: Uint8Array): Promise<TrustedHead> {
     const head = await this.#open(note);

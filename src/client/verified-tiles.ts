@@ -17,7 +17,7 @@ import {
   tileWidth,
   type Tile,
 } from '../merkle/tile.ts';
-import type { Http } from '../http/outbound.ts';
+import type { ReadFiles } from './sources.ts';
 
 /** A tree whose root is trusted. */
 export interface TrustedTree {
@@ -25,12 +25,18 @@ export interface TrustedTree {
   readonly root: Hash;
 }
 
+export interface VerifiedBundle {
+  readonly entries: readonly Uint8Array[];
+  /** The tile of their leaf hashes. */
+  readonly leaves: TileTree;
+}
+
 /** 2,048 tiles with the nodes over their hashes are at most 32 MiB. */
 const MAX_CACHED_TILES = 2048;
 const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 
 export class VerifiedTiles {
-  readonly #http: Http;
+  readonly #source: ReadFiles;
   readonly #hasher: TreeHasher;
   /**
    * By path, least recently used first. A tile that was verified once stays right for every tree that
@@ -38,8 +44,8 @@ export class VerifiedTiles {
    */
   readonly #verified = new Map<string, TileTree>();
 
-  constructor(http: Http, hasher: TreeHasher = rfc6962) {
-    this.#http = http;
+  constructor(source: ReadFiles, hasher: TreeHasher = rfc6962) {
+    this.#source = source;
     this.#hasher = hasher;
   }
 
@@ -65,7 +71,7 @@ export class VerifiedTiles {
 
   /** An empty one for a tree that may yet turn out to be a fork; `adopt` it when it did not. */
   separate(): VerifiedTiles {
-    return new VerifiedTiles(this.#http, this.#hasher);
+    return new VerifiedTiles(this.#source, this.#hasher);
   }
 
   /** Takes over what `other` verified, once its trees are known to belong to this log. */
@@ -73,21 +79,28 @@ export class VerifiedTiles {
     for (const [path, tile] of other.#verified) this.#keep(path, tile);
   }
 
-  /** The entries of bundle `index`, each checked against its leaf hash in `tree`. */
-  async entries(tree: TrustedTree, index: number): Promise<Uint8Array[]> {
-    const width = tileWidth(0, index, tree.size);
-    const [bytes, [leaves]] = await Promise.all([
+  /**
+   * Bundle `index`: its entries and their leaf hashes, which lead into `tree`. Of a full bundle whose
+   * tile is not held yet no tile is fetched either: its entries give all hashes of it.
+   */
+  async bundle(tree: TrustedTree, index: number): Promise<VerifiedBundle> {
+    const tile = { level: 0, index, width: tileWidth(0, index, tree.size) };
+    const { width } = tile;
+    const computed = width === TILE_WIDTH && !this.#verified.has(tilePath(tile));
+    const [bytes, [known]] = await Promise.all([
       this.#fetchCut((w) => bundlePath(index, w), width, MAX_BUNDLE_BYTES),
-      this.read(tree, [{ level: 0, index, width }]),
+      this.read(tree, [computed ? tileAbove(tree, tile) : tile]),
     ]);
     // The full bundle may have stood in for a partial one that is gone.
     const entries = decodeBundle(bytes.body, bytes.width).slice(0, width);
-    entries.forEach((entry, i) => {
-      if (!equalBytes(this.#hasher.leaf(entry), (leaves as TileTree).node(0, i))) {
-        throw notInTree(`entry ${index * TILE_WIDTH + i} in ${bundlePath(index, width)}`);
-      }
-    });
-    return entries;
+    const leaves = new TileTree(leafHashes(entries, this.#hasher), this.#hasher);
+    if (computed) {
+      this.#checkFull(tile, leaves, known as TileTree);
+      this.#keep(tilePath(tile), leaves);
+    } else if (!equalBytes(leaves.hashes, (known as TileTree).hashes)) {
+      throw notInTree(bundlePath(index, width));
+    }
+    return { entries, leaves };
   }
 
   /** `tiles` and all above them up to the right edge: those verified before, and those to fetch. */
@@ -143,11 +156,11 @@ export class VerifiedTiles {
     maxBytes: number,
   ): Promise<{ body: Uint8Array; width: number }> {
     try {
-      return { body: (await this.#http.call(path(width), { maxBytes })).body, width };
+      return { body: (await this.#source.call(path(width), { maxBytes })).body, width };
     } catch (error) {
       const gone = error instanceof DaybookError && error.code === 'not-found';
       if (!gone || width === TILE_WIDTH) throw error;
-      const full = await this.#http.call(path(TILE_WIDTH), { maxBytes }).catch(() => undefined);
+      const full = await this.#source.call(path(TILE_WIDTH), { maxBytes }).catch(() => undefined);
       if (full === undefined) throw error;
       return { body: full.body, width: TILE_WIDTH };
     }
@@ -159,6 +172,12 @@ export class VerifiedTiles {
     const [oldest] = this.#verified.keys();
     if (this.#verified.size > MAX_CACHED_TILES) this.#verified.delete(oldest as string);
   }
+}
+
+function leafHashes(entries: readonly Uint8Array[], hasher: TreeHasher): Uint8Array {
+  const hashes = new Uint8Array(entries.length * HASH_BYTES);
+  entries.forEach((entry, i) => hashes.set(hasher.leaf(entry), i * HASH_BYTES));
+  return hashes;
 }
 
 /** The partial tiles of a tree: at most one on each level. */
