@@ -59,8 +59,13 @@ export interface AdmissionClaim {
 
 export type Claim = IssuerClaim | AdmissionClaim;
 
-export interface Admitted {
+/** What an entry says, and who says it. */
+export interface Examined {
+  readonly statement: Statement;
   readonly claim: Claim;
+}
+
+export interface Admitted extends Examined {
   /**
    * SHA-256(SHA-256(pre-authentication encoding) || hex fingerprint of each signing key, sorted):
    * equal for the same statement signed again by the same keys, however its envelope is written.
@@ -106,17 +111,36 @@ export async function examine(
   sha256: Sha256 = nobleSha256,
 ): Promise<Admitted> {
   const signed = parseEntry(entry);
-  const { statement, message } = signed;
+  const examined = await examineSigned(state, signed, verifier);
+  const { statement, claim } = examined;
+  const signers = claim.kind === 'admission' ? claim.signers : [claim.signer];
+  return {
+    ...examined,
+    dedupe: sha256(concatBytes(sha256(signed.message), ...signers.map(utf8))),
+    subjects: lookupDigests(statement),
+  };
+}
+
+/** The same verdict, for who keeps no index of what was logged. */
+export async function audit(
+  state: AdmissionState,
+  entry: Uint8Array,
+  verifier: SignatureVerifier,
+): Promise<Examined> {
+  return examineSigned(state, parseEntry(entry), verifier);
+}
+
+async function examineSigned(
+  state: AdmissionState,
+  signed: Signed,
+  verifier: SignatureVerifier,
+): Promise<Examined> {
+  const { statement } = signed;
   const claim =
     statement.predicateType === issuerPredicateType
       ? await examineChange(state, signed, verifier)
       : await examineStatement(state, signed, verifier);
-  const signers = claim.kind === 'admission' ? claim.signers : [claim.signer];
-  return {
-    claim,
-    dedupe: sha256(concatBytes(sha256(message), ...signers.map(utf8))),
-    subjects: lookupDigests(statement),
-  };
+  return { statement, claim };
 }
 
 /**

@@ -242,24 +242,12 @@ describe('a log that lies', () => {
       (path, _, other) => (path === 'tile/0/002.p/188' ? other.tile(path) : undefined),
     ],
     [
-      'another full tile',
-      (path, _, other) => (path === 'tile/0/001' ? other.tile(path) : undefined),
-    ],
-    [
       'another tile above',
       (path, _, other) => (path === 'tile/1/000.p/2' ? other.tile(path) : undefined),
     ],
     [
       'another full tile and the one above',
       (path, _, other) => (/^tile\/[01]\//.test(path) ? other.tile(path) : undefined),
-    ],
-    [
-      'a tile of another place',
-      (path, log) => (path === 'tile/0/001' ? log.tile('tile/0/000') : undefined),
-    ],
-    [
-      'a tile that is cut',
-      (path, log) => (path === 'tile/0/001' ? log.tile(path)!.subarray(32) : undefined),
     ],
     [
       'a tile that is too wide',
@@ -306,6 +294,20 @@ describe('a log that lies', () => {
     await expect(reading).rejects.toThrow(DaybookError);
     expect(given).toEqual(texts(log.entries).slice(0, given.length));
     expect(given.length).toBeLessThanOrEqual(512);
+  });
+
+  test.each<[string, (log: MemoryLog, other: MemoryLog) => Uint8Array]>([
+    ['of another log', (_, other) => other.tile('tile/0/001')!],
+    ['of another place', (log) => log.tile('tile/0/000')!],
+    ['that is cut', (log) => log.tile('tile/0/001')!.subarray(32)],
+  ])('with a full tile %s: no proof is made from it, and entries do without', async (_, lie) => {
+    const log = await MemoryLog.create(numbered(700));
+    const other = await MemoryLog.create(numbered(700, 'other'));
+    log.intercept = (path) => (path === 'tile/0/001' ? answer(lie(log, other)) : undefined);
+    const client = clientOf(log);
+    const head = await client.checkpoint();
+    await expect(client.inclusion(300, head)).rejects.toThrow(code('inclusion-invalid'));
+    expect(Buffer.from(await client.entry(300, head)).toString()).toBe('entry 300');
   });
 });
 
