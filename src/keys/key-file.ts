@@ -12,7 +12,15 @@ import { createFile, readSecretFile, readSmallFile, syncDirectory } from './secr
  * `<path>.pub`; both are durable when it resolves. Throws `file-unreadable` when one exists already.
  */
 export async function createKeyFile(path: string, algorithm: SignatureAlgorithm): Promise<Signer> {
-  const pem = await generateKey(algorithm);
+  return storeKey(path, await generateKey(algorithm));
+}
+
+/** As createKeyFile, with the private key of the file `from`; throws what readKeyFile throws, too. */
+export async function copyKeyFile(from: string, path: string): Promise<Signer> {
+  return storeKey(path, await readSecretFile(from));
+}
+
+async function storeKey(path: string, pem: string): Promise<Signer> {
   const signer = signerFromPem(pem);
   await createFile(path, pem, 0o600);
   try {
