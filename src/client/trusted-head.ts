@@ -2,17 +2,17 @@
  * The newest checkpoint that a client trusted. Each further one must continue it, proven from tiles:
  * a log that went back or forked is refused, and both notes are the evidence.
  */
-import { equalBytes } from '../encoding/bytes.ts';
 import { encodeHex } from '../encoding/hex.ts';
 import type { TreeSize } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
-import { proveConsistency, verifyConsistency } from '../merkle/consistency.ts';
 import type { Hash } from '../merkle/hash.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { parseCheckpoint } from '../note/checkpoint.ts';
 import { parseNote } from '../note/note.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
+import { convict } from '../verify/evidence.ts';
 import { checkCheckpoint, type TrustPolicy } from '../verify/policy.ts';
+import { parseHead } from '../verify/signed-head.ts';
 import { pause } from '../http/outbound.ts';
 import type { TrustedTree, VerifiedTiles } from './verified-tiles.ts';
 
@@ -35,6 +35,8 @@ export interface TrustedHead extends TrustedTree {
 export interface ForkEvidence {
   readonly trusted: Uint8Array;
   readonly offered: Uint8Array;
+  /** An evidence file (verify/evidence.ts), where the two contradict each other. */
+  readonly evidence?: Uint8Array;
 }
 
 /** How often an older checkpoint than the last one is excused by caches. */
@@ -123,12 +125,14 @@ export class HeadKeeper {
     }
     const [from, to] = head.size < trusted.size ? [head, trusted] : [trusted, head];
     const tiles = to === trusted ? this.#tiles : this.#tiles.separate();
-    try {
-      await proveContinues(from, to, tiles);
-    } catch (error) {
-      if (!(error instanceof DaybookError)) throw error;
-      if (error.code === 'consistency-invalid') throw forked(trusted, head, error.message);
-      throw error.code === 'not-found' ? unproven(trusted, head, error) : error;
+    const evidence = await contradiction(from, to, tiles).catch((error: unknown) => {
+      const withheld = error instanceof DaybookError && error.code === 'not-found';
+      throw withheld ? unproven(trusted, head, error) : error;
+    });
+    if (evidence) {
+      const alike = from.size === to.size;
+      const what = alike ? 'two trees of one size' : 'the larger tree does not continue the other';
+      throw forked(trusted, head, what, evidence);
     }
     if (to === head && from.size < to.size) {
       this.#tiles.adopt(tiles);
@@ -143,23 +147,14 @@ export class HeadKeeper {
   }
 }
 
-/** Throws `consistency-invalid` unless `tiles` of the later tree show that it continues the earlier one. */
-async function proveContinues(
-  from: TrustedTree,
-  to: TrustedTree,
+/** Evidence that `to` does not continue `from`, by `tiles` of the later tree; undefined when it does. */
+function contradiction(
+  from: TrustedHead,
+  to: TrustedHead,
   tiles: VerifiedTiles,
-): Promise<void> {
-  if (from.size === to.size && !equalBytes(from.root, to.root)) {
-    throw new DaybookError(
-      'consistency-invalid',
-      'two trees of the same size have different roots',
-    );
-  }
-  if (from.size === 0 || from.size === to.size) return;
+): Promise<Uint8Array | undefined> {
   const read = tileHashReader(to.size, (wanted) => tiles.read(to, wanted));
-  const proof = await proveConsistency(from.size, to.size, read);
-  const [fromRoot, toRoot] = [from.root, to.root];
-  verifyConsistency({ from: from.size, to: to.size, fromRoot, toRoot, proof });
+  return convict(parseHead(from.note), parseHead(to.note), read);
 }
 
 /** A state that lasts as long as the client. */
@@ -173,12 +168,18 @@ export function memoryState(): HeadState {
   };
 }
 
-function forked(trusted: TrustedHead, offered: TrustedHead, problem: string): DaybookError {
-  const evidence: ForkEvidence = { trusted: trusted.note, offered: offered.note };
+function forked(
+  trusted: TrustedHead,
+  offered: TrustedHead,
+  problem: string,
+  evidence?: Uint8Array,
+): DaybookError {
+  const notes = { trusted: trusted.note, offered: offered.note };
+  const cause: ForkEvidence = { ...notes, ...(evidence && { evidence }) };
   return new DaybookError(
     'log-forked',
     `the log ${offered.origin} is not to be trusted: ${problem} (trusted before: ${shown(trusted)}; now: ${shown(offered)}). Keep both signed checkpoints as evidence`,
-    { cause: evidence },
+    { cause },
   );
 }
 

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LogClient, type LogClientOptions, type LoggedEntry } from '../../src/client/log-client.ts';
 import type { ForkEvidence, HeadState } from '../../src/client/trusted-head.ts';
+import { webVerifier } from '../../src/signature/web-verifier.ts';
+import { verifyEvidence } from '../../src/verify/evidence.ts';
 import { utf8 } from '../../src/encoding/bytes.ts';
 import { DaybookError } from '../../src/errors.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
@@ -210,6 +212,13 @@ describe('a log that lies', () => {
     expect(evidence.trusted).toEqual(before.note);
     expect(evidence.offered).toEqual(await lie(log).note());
     expect(state.note).toEqual(before.note);
+    // One that went back has signed nothing that contradicts itself, as far as it shows.
+    expect(evidence.evidence === undefined).toBe(lie(log).size < size);
+    if (evidence.evidence !== undefined) {
+      const keys = { logKeys: [log.signer.key] };
+      const { origin } = await verifyEvidence(evidence.evidence, keys, webVerifier);
+      expect(origin).toBe(log.origin);
+    }
 
     // It stays refused, and what was trusted before is not poisoned by what the fork served.
     await expect(client.checkpoint()).rejects.toThrow(code('log-forked'));
