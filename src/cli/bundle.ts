@@ -16,6 +16,7 @@ import { print } from './output.ts';
 interface Options extends LogOptions {
   readonly channel?: readonly string[];
   readonly issuer?: readonly string[];
+  readonly auditor?: string;
   readonly manifest?: string;
   readonly out?: string;
 }
@@ -34,13 +35,17 @@ export function register(program: Command): void {
       collect,
     )
     .option('--issuer <KEY.pub>', 'only statements by this key; repeatable', collect)
+    .option(
+      '--auditor <URL>',
+      'prove against the checkpoint that this monitor, mirror or witness cosigned last (its monitoring prefix)',
+    )
     .option('--manifest <F>', 'manifest that names FILE (default for a directory: FILE.SHA256SUMS)')
     .option('--out <F>', 'where to write it (default: FILE.release)')
     .action(bundle);
 }
 
 async function bundle(path: string, options: Options): Promise<void> {
-  const { channel: channels = [] } = options;
+  const { channel: channels = [], auditor } = options;
   checkOptions({ '--channel': () => channels.forEach((name) => checkChannelName(name)) });
   const issuers =
     options.issuer && (await Promise.all(options.issuer.map((key) => readPublicKeyFile(key))));
@@ -54,7 +59,7 @@ async function bundle(path: string, options: Options): Promise<void> {
       : nodeSha256(await readBytes(manifest, MAX_MANIFEST_BYTES));
   const out = options.out ?? `${base}.release`;
   await withTrustedLog(options, async ({ client }) => {
-    const bytes = await client.releaseFile(digest, { channels, issuers });
+    const bytes = await client.releaseFile(digest, { channels, issuers, auditor });
     await writeAtomically(out, bytes);
     const { entries } = parseReleaseFile(bytes);
     const places = entries.map(({ index }) => index).join(', ');

@@ -8,15 +8,23 @@ import { proveInclusion } from '../merkle/inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
-import { MAX_NOTE_BYTES } from '../note/note.ts';
+import { parseCheckpoint } from '../note/checkpoint.ts';
+import { MAX_NOTE_BYTES, parseNote } from '../note/note.ts';
+import { originHash } from '../note/origin-hash.ts';
 import { formatTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
 import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { sendBatch } from './batch.ts';
-import { pause, type Http, type HttpOptions } from '../http/outbound.ts';
-import { fetchChannelFile, makeReleaseFile } from './release-file.ts';
+import { Http, pause, type HttpOptions } from '../http/outbound.ts';
+import {
+  fetchChannel,
+  fetchChannelFile,
+  makeChannelFile,
+  makeReleaseFile,
+  type ShownChannel,
+} from './release-file.ts';
 import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
 import { Sources } from './sources.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
@@ -51,6 +59,11 @@ export interface ReleaseFileOptions {
    * which a policy asks for would not fit.
    */
   readonly issuers?: readonly PublicKey[] | undefined;
+  /**
+   * Monitoring prefix (C2SP tlog-witness) of a monitor, mirror or witness: its newest checkpoint is
+   * proven against, for a policy that wants its cosignature.
+   */
+  readonly auditor?: string | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -103,7 +116,7 @@ export class LogClient {
    */
   async checkpoint(signal?: AbortSignal): Promise<TrustedHead> {
     const call = { accept: 'text/plain', fresh: true, maxBytes: MAX_NOTE_BYTES, signal };
-    const pauseMs = STALE_PAUSES * this.#http.backoffMs;
+    const pauseMs = STALE_PAUSES * this.#http.options.backoffMs;
     return this.#sources.read(
       (source, isMirror) => {
         const path = isMirror ? 'checkpoint' : this.#checkpointPath;
@@ -198,18 +211,36 @@ export class LogClient {
 
   /**
    * A release file: the statements about the file with this digest, and about its source, under the
-   * newest checkpoint, with a channel file of each of `channels`. Throws `not-found` when there are no
-   * statements or a channel has none, `inclusion-invalid` when the log lied, and as `checkpoint` does.
+   * newest checkpoint or the one that `auditor` cosigned last, with a channel file of each of
+   * `channels`. Throws `not-found` when there are no statements or a channel has none,
+   * `inclusion-invalid` when the log lied, and as `checkpoint` does.
    */
   async releaseFile(
     sha256: Uint8Array,
-    { channels = [], issuers, signal }: ReleaseFileOptions = {},
+    { channels = [], issuers, auditor, signal }: ReleaseFileOptions = {},
   ): Promise<Uint8Array> {
-    const files = await Promise.all(channels.map((name) => this.channelFile(name, signal)));
-    const head = await this.checkpoint(signal);
-    const tree = { http: this.#http, head, read: this.#reader(head) };
-    const wanted = { verifier: this.#verifier, issuers, signal };
-    return makeReleaseFile({ ...tree, ...wanted }, sha256, files);
+    // Before the checkpoint, so that it covers them.
+    const shown = await Promise.all(channels.map((name) => fetchChannel(this.#http, name, signal)));
+    const head = await (auditor === undefined
+      ? this.checkpoint(signal)
+      : this.#audited(auditor, signal));
+    const found = { http: this.#http, head, read: this.#reader(head) };
+    const tree = { ...found, verifier: this.#verifier, issuers, signal };
+    const files = await Promise.all(
+      channels.map((name, i) => makeChannelFile(tree, shown[i] as ShownChannel, name)),
+    );
+    return makeReleaseFile(tree, sha256, files);
+  }
+
+  /** The checkpoint that a monitor, mirror or witness cosigned last, at its monitoring prefix. */
+  async #audited(prefix: string, signal?: AbortSignal): Promise<TrustedHead> {
+    const call = { accept: 'text/plain', fresh: true, maxBytes: MAX_NOTE_BYTES, signal };
+    // Which log to ask for: what comes back is judged by the policy, whatever the log says here.
+    const shown = await this.#http.call('checkpoint', call);
+    const { origin } = parseCheckpoint(parseNote(shown.body).text);
+    const path = `${originHash(origin)}/checkpoint`;
+    const { body } = await new Http(prefix, this.#http.options).call(path, call);
+    return this.#heads.observed(body);
   }
 
   /**

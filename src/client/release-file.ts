@@ -15,6 +15,7 @@ import {
   MAX_RELEASE_ENTRIES,
   MAX_RELEASE_FILE_BYTES,
   parseReleaseFile,
+  type ReleaseFile,
   type ReleaseEntry,
 } from '../proof/release-file.ts';
 import { channelPredicateType, checkChannelName, readChannel } from '../statement/channel.ts';
@@ -82,31 +83,71 @@ export async function fetchChannelFile(
   name: string,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
+  const { body, checkpoint, proof, only } = await fetchChannel(http, name, signal);
+  const head = await heads.observed(checkpoint);
+  const leaves = [{ index: only.index, hash: rfc6962.leaf(only.entry) }];
+  verifyMultiInclusion({ leaves, size: head.size, proof, root: head.root });
+  checkChannelEntry(only, name, head.origin);
+  return body;
+}
+
+/**
+ * A channel file of the statement that `fetchChannel` gave, under the checkpoint of `tree`. Throws as
+ * `fetchChannelFile`, and `not-found` when that checkpoint does not cover the statement yet.
+ */
+export async function makeChannelFile(
+  tree: ReleaseTree,
+  { only }: ShownChannel,
+  name: string,
+): Promise<Uint8Array> {
+  if (only.index >= tree.head.size) {
+    throw new DaybookError(
+      'not-found',
+      `the newest statement of the channel ${name}, entry ${only.index}, is not in the tree of size ${tree.head.size} yet: try again later`,
+    );
+  }
+  checkChannelEntry(only, name, tree.head.origin);
+  return prove(tree, [only], []);
+}
+
+/** A channel file as the log shows it: nothing of it is verified. */
+export interface ShownChannel extends ReleaseFile {
+  readonly body: Uint8Array;
+  /** Its one entry. */
+  readonly only: ReleaseEntry;
+}
+
+export async function fetchChannel(
+  http: Http,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ShownChannel> {
   const { body } = await http.call(`channels/${checkChannelName(name)}`, {
     fresh: true,
     maxBytes: MAX_RELEASE_FILE_BYTES,
     signal,
   });
-  const { checkpoint, entries, proof, channels } = parseReleaseFile(body);
-  const [only, ...others] = entries;
-  if (only === undefined || others.length > 0 || channels.length > 0) {
+  const file = parseReleaseFile(body);
+  const [only, ...others] = file.entries;
+  if (only === undefined || others.length > 0 || file.channels.length > 0) {
     throw new DaybookError('bad-proof', `the file of the channel ${name} has more than one entry`);
   }
-  const head = await heads.observed(checkpoint);
-  const leaves = [{ index: only.index, hash: rfc6962.leaf(only.entry) }];
-  verifyMultiInclusion({ leaves, size: head.size, proof, root: head.root });
-  const statement = statementIn(only.entry);
+  return { ...file, body, only };
+}
+
+/** Throws `bad-statement` unless the entry is a statement of this channel of this log. */
+function checkChannelEntry({ index, entry }: ReleaseEntry, name: string, log: string): void {
+  const statement = statementIn(entry);
   if (statement?.predicateType !== channelPredicateType) {
-    throw new DaybookError('bad-statement', `entry ${only.index} is no channel statement`);
+    throw new DaybookError('bad-statement', `entry ${index} is no channel statement`);
   }
   const { origin, channel } = readChannel(statement);
-  if (origin !== head.origin || channel !== name) {
+  if (origin !== log || channel !== name) {
     throw new DaybookError(
       'bad-statement',
-      `entry ${only.index} is of the channel ${channel} of ${origin}, want ${name} of ${head.origin}`,
+      `entry ${index} is of the channel ${channel} of ${origin}, want ${name} of ${log}`,
     );
   }
-  return body;
 }
 
 async function prove(

@@ -43,22 +43,18 @@ const MAX_DETAIL = 2000;
 
 export class Http {
   readonly base: URL;
-  readonly #options: Required<HttpOptions>;
+  readonly options: Required<HttpOptions>;
 
   /** Throws `bad-usage` unless `url` is an http(s) URL. */
   constructor(url: string, options: HttpOptions = {}) {
     this.base = baseUrl(url);
-    this.#options = {
+    this.options = {
       // Called as a plain function: browsers refuse a fetch whose `this` is another object.
       fetch: options.fetch ?? ((input, init) => fetch(input, init)),
       attempts: options.attempts ?? 6,
       timeoutMs: options.timeoutMs ?? 60_000,
       backoffMs: options.backoffMs ?? 250,
     };
-  }
-
-  get backoffMs(): number {
-    return this.#options.backoffMs;
   }
 
   /**
@@ -70,7 +66,7 @@ export class Http {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(url, call);
       if (!(outcome instanceof Failure)) return outcome;
-      if (!outcome.retry || attempt >= this.#options.attempts) throw outcome.error;
+      if (!outcome.retry || attempt >= this.options.attempts) throw outcome.error;
       await pause(outcome.waitMs ?? this.#backoff(attempt), call.signal);
     }
   }
@@ -89,10 +85,10 @@ export class Http {
   }
 
   async #ask(url: URL, call: Call): Promise<Answer | Failure> {
-    const timeout = AbortSignal.timeout(this.#options.timeoutMs);
+    const timeout = AbortSignal.timeout(this.options.timeoutMs);
     const what = shown(url, call);
     try {
-      const response = await this.#options.fetch(url, {
+      const response = await this.options.fetch(url, {
         method: call.method ?? 'GET',
         cache: call.fresh ? 'no-store' : 'default',
         headers: {
@@ -115,7 +111,7 @@ export class Http {
 
   /** Exponential, with half of it random, so that clients that failed together do not return together. */
   #backoff(attempt: number): number {
-    const full = Math.min(this.#options.backoffMs * 2 ** (attempt - 1), MAX_BACKOFF_MS);
+    const full = Math.min(this.options.backoffMs * 2 ** (attempt - 1), MAX_BACKOFF_MS);
     return full * (0.5 + Math.random() / 2);
   }
 }

@@ -1,11 +1,21 @@
 /** `daybook bundle`: from a real log to the file beside the artifact. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createKeyFile } from '../../src/keys/key-file.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
+import { mergeSignatures } from '../../src/note/add-checkpoint.ts';
+import { parseCheckpoint } from '../../src/note/checkpoint.ts';
+import { formatNote, parseNote } from '../../src/note/note.ts';
+import { originHash } from '../../src/note/origin-hash.ts';
+import { signNote } from '../../src/note/sign.ts';
+import { formatVkey } from '../../src/note/vkey.ts';
 import { parsePolicy } from '../../src/verify/index.ts';
+import { formatPolicy } from '../../src/verify/policy.ts';
 import { showFile, type ShownFile } from '../../src/verify/shown.ts';
+import { newNoteSigner } from '../note/new-signer.ts';
 import { daybook, removeDirectory, temporaryDirectory, type Ran } from './daybook.ts';
 import { startLog, type RunningLog } from './running-log.ts';
 
@@ -70,6 +80,39 @@ test('puts channels in, and writes where it is told', async () => {
   const options = ['scanner', '--channel', 'acme/stable', '--out', 'offline.release'];
   expect(await bundle(...options)).toMatchObject({ exit: 0 });
   expect((await shown('offline.release')).channels).toHaveLength(1);
+});
+
+test('proves against the checkpoint that a monitor cosigned, for a policy that wants it', async () => {
+  const auditor = await newNoteSigner('monitor.example/audited', 0x04);
+  const vkey = (await readFile(path('data/log.vkey'), 'utf8')).trim();
+  const lines = [`log ${vkey}`, `witness audit ${formatVkey(auditor.key)}`, 'quorum audit'];
+  const policy = parsePolicy(lines.join('\n'));
+  await writeFile(path('audited.policy'), formatPolicy(policy));
+  const newest = parseNote(await fetch(new URL('checkpoint', log.url)).then((r) => r.text()));
+  const now = Math.floor(Date.now() / 1000);
+  const { signatures } = await signNote(newest.text, [auditor], now);
+  const cosigned = formatNote(mergeSignatures(newest, signatures));
+  const asked: string[] = [];
+  const monitor = createServer((req, res) => {
+    asked.push(req.url ?? '');
+    res.end(cosigned);
+  });
+  await new Promise<void>((resolve) => monitor.listen(0, '127.0.0.1', resolve));
+  const { port } = monitor.address() as AddressInfo;
+  const from = ['--log', log.url.href, '--policy', 'audited.policy', '--out', 'audited.release'];
+  const channel = ['--channel', 'acme/stable'];
+  const without = await run('bundle', 'scanner', ...from);
+  expect(without).toMatchObject({ exit: 13 });
+  const auditing = ['--auditor', `http://127.0.0.1:${port}/monitoring`];
+  const ran = await run('bundle', 'scanner', ...channel, ...from, ...auditing);
+  monitor.close();
+  expect(ran).toMatchObject({ exit: 0 });
+  const { origin } = parseCheckpoint(newest.text);
+  expect(asked).toEqual([`/monitoring/${originHash(origin)}/checkpoint`]);
+  const bytes = await readFile(path('audited.release'));
+  const file = await showFile(bytes, policy, now, nodeVerifier);
+  expect(file.entries.length).toBeGreaterThan(0);
+  expect(file.channels).toHaveLength(1);
 });
 
 test('goes by the manifest of a directory', async () => {
