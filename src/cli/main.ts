@@ -14,6 +14,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'run a log',
     load: () => import('./serve.ts'),
   },
+  witness: {
+    summary: 'make and run a witness, which cosigns what logs show',
+    load: () => import('./witness.ts'),
+  },
   keygen: {
     summary: 'make a key pair',
     load: () => import('./keygen.ts'),

@@ -34,3 +34,9 @@ export function uriOption(option: string, text: string): string {
   if (/^[a-z][a-z0-9+.-]*:[!-~]+$/.test(text)) return text;
   throw new DaybookError('bad-usage', `wrong ${option}: "${text}" is no URI`);
 }
+
+/** A TCP port; 0 stands for a free one. */
+export function portOption(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) < 65_536) return Number(text);
+  throw new DaybookError('bad-usage', `wrong --port: "${text}", want a number from 0 to 65535`);
+}
