@@ -1,0 +1,142 @@
+/** The way of alerts to one target: one at a time, in order, tried until it has each of them. */
+import { decodeUtf8 } from '../encoding/bytes.ts';
+import { pause } from '../http/outbound.ts';
+import type { Alert } from './alert.ts';
+import type { Records } from './change.ts';
+import { alertKey, outboxKey } from './outbox-keys.ts';
+
+export interface Target {
+  /** In the store's keys and in metrics: letters, digits, "-" and ".". */
+  readonly name: string;
+  /** Resolves when the target has it. Throws `Undelivered` when it is to be tried again. */
+  deliver(alert: Alert, signal: AbortSignal): Promise<void>;
+}
+
+/** Why a target does not have an alert yet. */
+export class Undelivered extends Error {
+  /** How long the target asked us to wait. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, options);
+    this.name = 'Undelivered';
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+export interface DeliveryOptions {
+  readonly report: (message: string, error?: unknown) => void;
+  /** Before the first retry, doubled for each further one; 1000 when not given. */
+  readonly backoffMs?: number;
+}
+
+const MAX_BACKOFF_MS = 300_000;
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+export class Delivery {
+  readonly name: string;
+  readonly #records: Records;
+  readonly #target: Target;
+  readonly #report: DeliveryOptions['report'];
+  readonly #backoffMs: number;
+  readonly #stopping = new AbortController();
+  /** Ids, in the order in which they are tried. */
+  readonly #pending = new Set<string>();
+  #failures = 0;
+  #wake: () => void = () => undefined;
+  #running: Promise<void> | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(records: Records, target: Target, { report, backoffMs = 1000 }: DeliveryOptions) {
+    this.name = target.name;
+    this.#records = records;
+    this.#target = target;
+    this.#report = report;
+    this.#backoffMs = backoffMs;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** An alert that is durable. */
+  add(id: string): void {
+    this.#pending.add(id);
+    this.#wake();
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves with true as soon as nothing is pending, with false when the signal is aborted before. */
+  async drained(signal: AbortSignal): Promise<boolean> {
+    if (this.pending === 0) return true;
+    return new Promise((resolve) => {
+      this.#idle.push(() => resolve(true));
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+  }
+
+  /** Cuts what is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const [id] = this.#pending;
+      if (id === undefined) {
+        for (const resolve of this.#idle.splice(0)) resolve();
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      try {
+        await this.#deliver(id, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#putOff(id, error, signal);
+        continue;
+      }
+      this.#failures = 0;
+      try {
+        await this.#records.commit({ delete: [outboxKey(this.name, id)] });
+      } catch (error) {
+        // To go on would deliver it again and again; the state must be opened anew first.
+        return this.#report(`alert ${id} was delivered to ${this.name}, but not noted down`, error);
+      }
+      this.#pending.delete(id);
+    }
+  }
+
+  async #deliver(id: string, signal: AbortSignal): Promise<void> {
+    const alert = this.#records.get(alertKey(id));
+    if (alert === undefined) return;
+    await this.#target.deliver(JSON.parse(decodeUtf8(alert)) as Alert, signal);
+  }
+
+  async #putOff(id: string, error: unknown, signal: AbortSignal): Promise<void> {
+    this.#failures += 1;
+    // So that one alert that the target refuses does not keep the others from it.
+    this.#pending.delete(id);
+    this.#pending.add(id);
+    const wait = this.#waitMs(error);
+    this.#report(
+      `alert ${id} is not delivered to ${this.name}, ${this.pending} wait; next try in ${Math.ceil(wait / 1000)} s`,
+      error,
+    );
+    await pause(wait, signal).catch(() => undefined);
+  }
+
+  #waitMs(error: unknown): number {
+    const full = Math.min(this.#backoffMs * 2 ** (this.#failures - 1), MAX_BACKOFF_MS);
+    const asked = error instanceof Undelivered ? (error.retryAfterMs ?? 0) : 0;
+    return Math.max(full * (0.5 + Math.random() / 2), Math.min(asked, MAX_RETRY_AFTER_MS));
+  }
+}
