@@ -1,9 +1,13 @@
 /** Where alerts lie in the monitor's records. */
 
+export const alertPrefix = 'alert/';
+export const outboxPrefix = 'outbox/';
+
 export function alertKey(id: string): string {
-  return `alert/${id}`;
+  return alertPrefix + id;
 }
 
+/** Of an alert that the target does not have yet. */
 export function outboxKey(target: string, id: string): string {
-  return `outbox/${target}/${id}`;
+  return `${outboxPrefix}${target}/${id}`;
 }

@@ -9,11 +9,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
+import type { Change } from '../store/record-store.ts';
 import type { Alert } from './alert.ts';
 import type { Records } from './change.ts';
 import { Delivery, type DeliveryOptions, type Target } from './delivery.ts';
 import type { Draft } from './draft.ts';
-import { alertKey, outboxKey } from './outbox-keys.ts';
+import { alertKey, alertPrefix, outboxKey, outboxPrefix } from './outbox-keys.ts';
 
 export interface RaisedCount {
   readonly rule: string;
@@ -28,11 +29,12 @@ const feedKey = 'alert-feed';
 export class Outbox {
   readonly #records: Records;
   readonly #deliveries: readonly Delivery[];
-  /** By the draft that they were raised in. */
-  readonly #raised = new WeakMap<Draft, Alert[]>();
   readonly #known = new Set<string>();
   readonly #counts = new Map<string, RaisedCount>();
   #newest: Alert[] = [];
+  #fresh = 0;
+  /** The same records; alerts that are committed through them are delivered. */
+  readonly records: Records;
   /** A URN that stays the same as long as the state does. */
   readonly feedId: string;
 
@@ -40,6 +42,11 @@ export class Outbox {
     this.#records = records;
     this.#deliveries = deliveries;
     this.feedId = feedId;
+    this.records = {
+      get: (key) => records.get(key),
+      list: (prefix) => records.list(prefix),
+      commit: (change) => this.#commit(change),
+    };
   }
 
   /**
@@ -53,7 +60,7 @@ export class Outbox {
   ): Promise<Outbox> {
     const deliveries = targets.map((target) => new Delivery(records, target, options));
     const outbox = new Outbox(records, deliveries, await feedIdOf(records));
-    for await (const [, value] of records.list('alert/')) outbox.#add(parse(value));
+    for await (const [, value] of records.list(alertPrefix)) outbox.#add(parse(value));
     await outbox.#takeUp(options);
     for (const delivery of deliveries) delivery.start();
     return outbox;
@@ -74,27 +81,21 @@ export class Outbox {
     return new Map(this.#deliveries.map(({ name, pending }) => [name, pending]));
   }
 
-  /** Puts an alert into the draft, unless it was raised before. Nothing is delivered before it is `committed`. */
+  /** How many alerts are new since the outbox was opened. */
+  get fresh(): number {
+    return this.#fresh;
+  }
+
+  /**
+   * Puts an alert into the draft, unless it was raised before. It is delivered once the draft is
+   * committed through `records`.
+   */
   readonly raise = (alert: Alert, draft: Draft): void => {
     const key = alertKey(alert.id);
     if (draft.get(key) !== undefined) return;
     draft.put(key, utf8(JSON.stringify(alert)));
     for (const { name } of this.#deliveries) draft.put(outboxKey(name, alert.id), utf8(alert.id));
-    this.#raised.set(draft, [...(this.#raised.get(draft) ?? []), alert]);
   };
-
-  /** To be called when a draft is durable. Gives the alerts that it raised, once. */
-  committed(draft: Draft): readonly Alert[] {
-    const raised = this.#raised.get(draft) ?? [];
-    this.#raised.delete(draft);
-    // Two drafts at once may raise the same alert.
-    const alerts = raised.filter(({ id }) => !this.#known.has(id));
-    for (const alert of alerts) {
-      this.#add(alert);
-      for (const delivery of this.#deliveries) delivery.add(alert.id);
-    }
-    return alerts;
-  }
 
   /** Whether all targets have all alerts; waits for that at most `timeoutMs`. */
   async drained(timeoutMs: number): Promise<boolean> {
@@ -106,6 +107,20 @@ export class Outbox {
   /** What is not delivered by now, is delivered when the outbox is opened again. */
   async stop(): Promise<void> {
     await Promise.all(this.#deliveries.map((delivery) => delivery.stop()));
+  }
+
+  async #commit(change: Change): Promise<void> {
+    const put = [...(change.put ?? [])];
+    await this.#records.commit({ ...change, put });
+    for (const [key, value] of put) {
+      if (!key.startsWith(alertPrefix)) continue;
+      const alert = parse(value);
+      // Two drafts at once may raise the same alert.
+      if (this.#known.has(alert.id)) continue;
+      this.#fresh += 1;
+      this.#add(alert);
+      for (const delivery of this.#deliveries) delivery.add(alert.id);
+    }
   }
 
   #add(alert: Alert): void {
@@ -123,7 +138,7 @@ export class Outbox {
     const byName = new Map(this.#deliveries.map((delivery) => [delivery.name, delivery]));
     const waiting: { readonly at: number; readonly id: string; readonly to: Delivery }[] = [];
     const dropped: string[] = [];
-    for await (const [key, value] of this.#records.list('outbox/')) {
+    for await (const [key, value] of this.#records.list(outboxPrefix)) {
       const id = decodeUtf8(value);
       const to = byName.get(key.split('/')[1] ?? '');
       const alert = this.#records.get(alertKey(id));
