@@ -33,8 +33,8 @@ export function createWitnessFace(witness: Witness, options: WitnessFaceOptions)
         checkBodyHead(ctx.req, limit);
         await addCheckpoint(ctx, witness, await readBody(ctx, limit, limits.bodyTimeoutMs));
       });
-      router.get(/^\/([0-9a-f]{64})\/checkpoint$/, (ctx) => {
-        const note = witness.checkpoint(ctx.params[0] ?? '');
+      router.get('/:originHash/checkpoint', (ctx) => {
+        const note = witness.checkpoint(ctx.params.originHash ?? '');
         if (note === undefined) {
           throw new DaybookError('not-found', 'no checkpoint of this log was cosigned');
         }
