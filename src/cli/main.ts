@@ -82,6 +82,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'let APT install only packages that pass a release policy',
     load: () => import('./apt-hook.ts'),
   },
+  mirror: {
+    summary: 'copy a log as static files, and cosign what is durable',
+    load: () => import('./mirror.ts'),
+  },
   fsck: {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),

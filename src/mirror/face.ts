@@ -1,0 +1,80 @@
+/**
+ * Serves the mirror's files as C2SP tlog-tiles wants them, below `/<origin hash>/`. Any web server can
+ * take its place: nothing here is computed.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Middleware } from 'koa';
+import type { Logger } from 'pino';
+import { DaybookError } from '../errors.ts';
+import {
+  answer,
+  answerUnchanged,
+  immutable,
+  strongTag,
+  type Exchange,
+  type ExchangeState,
+} from '../http/exchange.ts';
+import { createHttpFace, type HttpFace } from '../http/face.ts';
+import { answerOtherMethod } from '../http/problem.ts';
+import { parseTilePath } from '../merkle/tile.ts';
+
+const logPath = /^\/([0-9a-f]{64})\/(.+)$/;
+/** Asked again each time: an answer older than the last one looks like a log that went back. */
+const fresh = ['Cache-Control', 'no-cache'];
+
+/** It does not listen yet. `/healthz` says that it runs. */
+export function createMirrorFace(directory: string, { logger }: { logger: Logger }): HttpFace {
+  return createHttpFace({
+    logger,
+    before: filesMiddleware(directory),
+    routes(router) {
+      router.get('/healthz', async (ctx) =>
+        answer(ctx, 200, ['Content-Type', 'text/plain; charset=utf-8', ...fresh], 'ok\n'),
+      );
+    },
+  });
+}
+
+function filesMiddleware(directory: string): Middleware<ExchangeState> {
+  return async (ctx, next) => {
+    const [, log, path] = logPath.exec(ctx.state.path) ?? [];
+    if (log === undefined || path === undefined) {
+      await next();
+    } else if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {
+      answerOtherMethod(ctx, ['GET', 'HEAD']);
+    } else {
+      await answerFile(ctx, join(directory, log), path);
+    }
+  };
+}
+
+async function answerFile(ctx: Exchange, directory: string, path: string): Promise<void> {
+  const isCheckpoint = path === 'checkpoint';
+  // Only what has the one spelling of a tile's or bundle's path reaches the file system.
+  if (!isCheckpoint && parseTilePath(path) === undefined) throw nothingAt(ctx);
+  if (ctx.state.search !== '') {
+    throw new DaybookError('bad-request', 'files take no query parameters');
+  }
+  const bytes = await readPresent(join(directory, path));
+  if (bytes === undefined) throw nothingAt(ctx);
+  const etag = strongTag(bytes);
+  const caching = isCheckpoint ? fresh : immutable;
+  if (answerUnchanged(ctx, etag, caching)) return;
+  const type = isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream';
+  answer(ctx, 200, ['Content-Type', type, ...caching, 'ETag', etag], bytes);
+}
+
+async function readPresent(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new DaybookError('store-failed', `a file cannot be read: ${message}`, { cause });
+  }
+}
+
+function nothingAt(ctx: Exchange): DaybookError {
+  return new DaybookError('not-found', `there is nothing at ${ctx.state.path} (yet)`);
+}
