@@ -1,0 +1,158 @@
+/**
+ * A process with logs that have two faces. Each is two real logs on copies of one data directory, with
+ * one key, that went apart; each has a port of its own, and so has a face that shows the second one's
+ * checkpoints and withholds its tiles. Cosignatures are gathered here and not by the log, which would
+ * stop at a fork.
+ */
+import { cp } from 'node:fs/promises';
+import { createServer as createHttp, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { leafIndex, treeSize } from '../../src/encoding/integer.ts';
+import { utf8 } from '../../src/encoding/bytes.ts';
+import { Http } from '../../src/http/outbound.ts';
+import { Log } from '../../src/log/log.ts';
+import {
+  formatAddCheckpoint,
+  mergeSignatures,
+  parseSignatureLines,
+} from '../../src/note/add-checkpoint.ts';
+import { formatNote, parseNote } from '../../src/note/note.ts';
+import { createServer } from '../../src/server/index.ts';
+import { answerCalls } from './worker.ts';
+
+export type Face = 'honest' | 'forked' | 'withholding';
+type Side = 'honest' | 'forked';
+
+interface Branch {
+  readonly log: Log;
+  /** As it is shown: with the cosignatures that were gathered. */
+  note: Uint8Array;
+}
+
+interface TwoFaced {
+  readonly branches: Readonly<Record<Side, Branch>>;
+  readonly faces: Readonly<Record<Face, Server>>;
+}
+
+const logger = pino({ level: 'silent' });
+const logs = new Map<number, TwoFaced>();
+const INTERVAL_MS = 50;
+
+const calls = {
+  /** Makes a log with `forkSize` entries and copies it. */
+  async open(given: { id: number; directory: string; origin: string; forkSize: number }) {
+    const { id, directory, origin, forkSize } = given;
+    const [first, second] = [join(directory, 'honest'), join(directory, 'forked')];
+    const made = await Log.open({
+      directory: first,
+      admission: 'open',
+      origin,
+      intervalMs: INTERVAL_MS,
+    });
+    await append(made, forkSize - made.status().size, 'common');
+    await made.close();
+    await cp(first, second, { recursive: true });
+    const [honest, forked] = await Promise.all([openBranch(first), openBranch(second)]);
+    const faces = {
+      honest: await listen(showing(honest)),
+      forked: await listen(showing(forked)),
+      withholding: await listen(withholding(forked)),
+    };
+    logs.set(id, { branches: { honest, forked }, faces });
+    const port = (face: Face): number => (faces[face].address() as AddressInfo).port;
+    return {
+      vkey: honest.log.vkeys[0] as string,
+      ports: {
+        honest: port('honest'),
+        forked: port('forked'),
+        withholding: port('withholding'),
+      } satisfies Record<Face, number>,
+    };
+  },
+
+  /** Appends to one branch, asks these witnesses to cosign it, and shows it. Gives its size and who cosigned. */
+  async grow(given: { id: number; side: Side; by: number; witnesses: readonly string[] }) {
+    const { id, side, by, witnesses } = given;
+    const branch = (logs.get(id) as TwoFaced).branches[side];
+    await append(branch.log, by, side);
+    const { note, size } = branch.log.published;
+    const lines = await Promise.all(witnesses.map((url) => cosign(branch.log, note, size, url)));
+    const cosigned = lines.flat();
+    branch.note = utf8(formatNote(mergeSignatures(parseNote(note), cosigned)));
+    return { size, cosigners: cosigned.map(({ name }) => name) };
+  },
+
+  async close({ id }: { id: number }) {
+    const { branches, faces } = logs.get(id) as TwoFaced;
+    logs.delete(id);
+    for (const face of Object.values(faces)) {
+      face.close();
+      face.closeAllConnections();
+    }
+    await Promise.all(Object.values(branches).map(({ log }) => log.close()));
+  },
+};
+
+export type ForkingLogCalls = typeof calls;
+
+async function openBranch(directory: string): Promise<Branch> {
+  const log = await Log.open({ directory, intervalMs: INTERVAL_MS });
+  return { log, note: log.published.note };
+}
+
+async function append(log: Log, count: number, label: string): Promise<void> {
+  const start = log.status().size;
+  const entries = Array.from({ length: count }, (_, i) => utf8(`${label} ${start + i}`));
+  await log.submitMany(entries);
+  await log.included(leafIndex(start + count - 1));
+}
+
+function showing(branch: Branch): Server {
+  const inner = createServer(branch.log, { logger });
+  return createHttp((req, res) => {
+    if (req.url === '/checkpoint') answerNote(res, branch);
+    else inner.http.emit('request', req, res);
+  });
+}
+
+function withholding(branch: Branch): Server {
+  return createHttp((req, res) => {
+    if (req.url === '/checkpoint') answerNote(res, branch);
+    else res.writeHead(404).end();
+  });
+}
+
+function answerNote(res: ServerResponse, { note }: Branch): void {
+  res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' }).end(note);
+}
+
+async function listen(server: Server): Promise<Server> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+type Lines = ReturnType<typeof parseSignatureLines>;
+
+/** Signature lines of the witness at `url`; none when it refuses or is away. */
+async function cosign(log: Log, checkpoint: Uint8Array, size: number, url: string): Promise<Lines> {
+  const http = new Http(url, { timeoutMs: 5000 });
+  let oldSize = treeSize(0);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const consistent = oldSize === 0 || oldSize === size;
+    const proof = consistent ? [] : await log.consistency(oldSize, treeSize(size));
+    const body = formatAddCheckpoint({ oldSize, proof, checkpoint });
+    const call = { method: 'POST', body, maxBytes: 65_536 } as const;
+    const answer = await http.once('add-checkpoint', call).catch(() => undefined);
+    if (answer?.status === 200) return parseSignatureLines(answer.body);
+    if (answer?.status !== 409) return [];
+    oldSize = treeSize(Number(Buffer.from(answer.body).toString()));
+    if (oldSize > size) return [];
+  }
+  return [];
+}
+
+answerCalls(calls);
