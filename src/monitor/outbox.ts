@@ -81,7 +81,7 @@ export class Outbox {
     return new Map(this.#deliveries.map(({ name, pending }) => [name, pending]));
   }
 
-  /** How many alerts are new since the outbox was opened. */
+  /** How many alerts some target did not have when the outbox was opened, or were raised since then. */
   get fresh(): number {
     return this.#fresh;
   }
@@ -146,6 +146,7 @@ export class Outbox {
       else dropped.push(key);
     }
     for (const { id, to } of waiting.sort((a, b) => a.at - b.at)) to.add(id);
+    this.#fresh = new Set(waiting.map(({ id }) => id)).size;
     if (dropped.length === 0) return;
     report(`${dropped.length} alerts waited for a webhook that the config no longer has`);
     await this.#records.commit({ delete: dropped });
