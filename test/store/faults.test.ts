@@ -11,6 +11,7 @@ import { openLevelStore } from '../../src/store/level-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Said } from './appender.ts';
 import { appendAt, digestOf, entriesAt, rootAt, sampleNote } from './samples.ts';
+import { mayMount, mountDisk } from './memory-disk.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 interface Appender {
@@ -137,27 +138,6 @@ describe('processes', () => {
     });
   });
 });
-
-/** Mounts a memory disk at a new directory. */
-async function mountDisk(options: string): Promise<string> {
-  const directory = await temporaryDirectory();
-  const disk = join(directory, 'disk');
-  await mkdir(disk);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'daybook-test', disk]);
-  onTestFinished(() => void execFileSync('umount', ['--lazy', disk]));
-  return disk;
-}
-
-function mayMount(): boolean {
-  try {
-    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'daybook-test', '/mnt'], {
-      stdio: 'ignore',
-    });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-}
 
 describe('disks', () => {
   test('after a write that failed nothing is written, and what was acknowledged is there', async () => {
