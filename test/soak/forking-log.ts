@@ -1,7 +1,6 @@
 /**
  * A process with logs that have two faces. Each is two real logs on copies of one data directory, with
- * one key, that went apart; each has a port of its own, and so has a face that shows the second one's
- * checkpoints and withholds its tiles. Cosignatures are gathered here and not by the log, which would
+ * one key, that went apart; each face has a port of its own. Cosignatures are gathered here and not by the log, which would
  * stop at a fork.
  */
 import { cp } from 'node:fs/promises';
@@ -23,7 +22,11 @@ import { formatNote, parseNote } from '../../src/note/note.ts';
 import { createServer } from '../../src/server/index.ts';
 import { answerCalls } from './worker.ts';
 
-export type Face = 'honest' | 'forked' | 'withholding';
+/**
+ * What a port shows: one branch; the forked one's checkpoints without its tiles; or the honest one's
+ * checkpoints with the forked one's tiles, by which a larger forked head looks as if it were to come.
+ */
+export type Face = Side | 'withholding' | 'explaining';
 type Side = 'honest' | 'forked';
 
 interface Branch {
@@ -57,9 +60,15 @@ const calls = {
     await cp(first, second, { recursive: true });
     const [honest, forked] = await Promise.all([openBranch(first), openBranch(second)]);
     const faces = {
-      honest: await listen(showing(honest)),
-      forked: await listen(showing(forked)),
-      withholding: await listen(withholding(forked)),
+      honest: await listen(face(honest, serverOf(honest))),
+      forked: await listen(face(forked, serverOf(forked))),
+      withholding: await listen(
+        face(
+          forked,
+          createHttp((_, res) => res.writeHead(404).end()),
+        ),
+      ),
+      explaining: await listen(face(honest, serverOf(forked))),
     };
     logs.set(id, { branches: { honest, forked }, faces });
     const port = (face: Face): number => (faces[face].address() as AddressInfo).port;
@@ -69,6 +78,7 @@ const calls = {
         honest: port('honest'),
         forked: port('forked'),
         withholding: port('withholding'),
+        explaining: port('explaining'),
       } satisfies Record<Face, number>,
     };
   },
@@ -110,18 +120,15 @@ async function append(log: Log, count: number, label: string): Promise<void> {
   await log.included(leafIndex(start + count - 1));
 }
 
-function showing(branch: Branch): Server {
-  const inner = createServer(branch.log, { logger });
-  return createHttp((req, res) => {
-    if (req.url === '/checkpoint') answerNote(res, branch);
-    else inner.http.emit('request', req, res);
-  });
+function serverOf({ log }: Branch): Server {
+  return createServer(log, { logger }).http;
 }
 
-function withholding(branch: Branch): Server {
+/** Shows the checkpoint of `branch`; everything else is for `rest` to answer. */
+function face(branch: Branch, rest: Server): Server {
   return createHttp((req, res) => {
     if (req.url === '/checkpoint') answerNote(res, branch);
-    else res.writeHead(404).end();
+    else rest.emit('request', req, res);
   });
 }
 

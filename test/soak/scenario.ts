@@ -28,6 +28,8 @@ export interface Scenario {
   readonly witness: 'honest' | 'raced' | 'colludes' | 'discloses';
   /** Whether the forked branch's tiles are withheld. */
   readonly withheld: boolean;
+  /** Whether monitors are given the forked branch's tiles until the honest one grows. */
+  readonly explained: boolean;
 }
 
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -43,6 +45,7 @@ export function drawScenario(seed: number): Scenario {
       ? []
       : random.some(all(CLIENTS), shownTo === 'one client' ? 1 : CLIENTS / 2);
   const others = all(CLIENTS).filter((client) => !clients.includes(client));
+  const moment = random.one(['before', 'at', 'after'] as const);
   return {
     seed,
     forkSize: random.one([1, 2, 255, 256, 257, random.whole(3, 600)]),
@@ -53,9 +56,10 @@ export function drawScenario(seed: number): Scenario {
     clients,
     ...(shownTo === 'one monitor' && { monitor: random.whole(0, MONITORS - 1) }),
     onlookers: random.some(others, 3),
-    moment: random.one(['before', 'at', 'after'] as const),
+    moment,
     witness: random.one(['honest', 'raced', 'colludes', 'discloses'] as const),
     withheld: random.chance(0.25),
+    explained: moment === 'before' && random.chance(0.3),
   };
 }
 
