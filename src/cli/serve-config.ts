@@ -17,6 +17,14 @@ const settings = z.strictObject({
   origin: z.string().min(1, 'want a name without spaces or plus').optional(),
   intervalMs: whole(50, 3_600_000).default(1000),
   admission: z.enum(['issuers', 'open'], 'want issuers or open').optional(),
+  witnesses: z.string().min(1, 'want a file').optional(),
+  heartbeatMs: whole(1000, 86_400_000).default(600_000),
+  maxUnpublished: whole(1, 1_000_000_000).default(1_000_000),
+  auditors: z.string().min(1, 'want a file').optional(),
+  overrideWitness: z
+    .union([z.string(), z.array(z.string())], 'want names of witnesses')
+    .transform((names) => (typeof names === 'string' ? names.split(/\s+/) : names))
+    .default([]),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], 'want debug, info, warn, error or silent')
     .default('warn'),
@@ -33,10 +41,17 @@ const names: Readonly<Record<Name, { readonly flag: string; readonly variable: s
   origin: { flag: '--origin', variable: 'DAYBOOK_ORIGIN' },
   intervalMs: { flag: '--interval-ms', variable: 'DAYBOOK_INTERVAL_MS' },
   admission: { flag: '--admission', variable: 'DAYBOOK_ADMISSION' },
+  witnesses: { flag: '--witnesses', variable: 'DAYBOOK_WITNESSES' },
+  heartbeatMs: { flag: '--heartbeat-ms', variable: 'DAYBOOK_HEARTBEAT_MS' },
+  maxUnpublished: { flag: '--max-unpublished', variable: 'DAYBOOK_MAX_UNPUBLISHED' },
+  auditors: { flag: '--auditors', variable: 'DAYBOOK_AUDITORS' },
+  overrideWitness: { flag: '--override-witness', variable: 'DAYBOOK_OVERRIDE_WITNESS' },
   logLevel: { flag: '--log-level', variable: 'DAYBOOK_LOG_LEVEL' },
 };
 
-export type ServeFlags = Partial<Record<Name | 'config', string>>;
+export type ServeFlags = Partial<Record<Exclude<Name, 'overrideWitness'> | 'config', string>> & {
+  readonly overrideWitness?: string[];
+};
 
 /** Throws `bad-usage` that names the option, where it came from and what is accepted. */
 export function serveConfig(

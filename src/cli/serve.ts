@@ -9,6 +9,7 @@ import { createServer } from '../server/index.ts';
 import { writeAtomically } from './files.ts';
 import { print } from './output.ts';
 import { listenOn, stopOnSignal } from './running-service.ts';
+import { readWitnesses } from './serve-witnesses.ts';
 import { serveConfig, type ServeConfig, type ServeFlags } from './serve-config.ts';
 
 export function register(program: Command): void {
@@ -28,13 +29,33 @@ export function register(program: Command): void {
       'issuers: only admitted keys may log; open: anybody, any bytes; of a new log only (DAYBOOK_ADMISSION; default issuers)',
     )
     .option(
+      '--witnesses <file>',
+      'policy with witness lines, their URLs and the quorum (DAYBOOK_WITNESSES)',
+    )
+    .option(
+      '--heartbeat-ms <n>',
+      'while idle, have the checkpoint cosigned anew so often (DAYBOOK_HEARTBEAT_MS; default 600000)',
+    )
+    .option(
+      '--max-unpublished <n>',
+      'entries to take without a quorum (DAYBOOK_MAX_UNPUBLISHED; default 1000000)',
+    )
+    .option(
+      '--auditors <file>',
+      'policy whose witness lines are monitors and their monitoring prefixes (DAYBOOK_AUDITORS)',
+    )
+    .option(
+      '--override-witness <name...>',
+      'start although this witness claims a larger checkpoint that it does not show (DAYBOOK_OVERRIDE_WITNESS)',
+    )
+    .option(
       '--log-level <level>',
       'debug, info, warn, error or silent (DAYBOOK_LOG_LEVEL; default warn)',
     )
     .addOption(
       new Option(
         '--config <file>',
-        'JSON object with port, host, data, origin, intervalMs, admission, logLevel (DAYBOOK_CONFIG)',
+        'JSON object with these settings, as in intervalMs (DAYBOOK_CONFIG)',
       ),
     )
     .addHelpText(
@@ -52,6 +73,8 @@ async function serve(config: ServeConfig): Promise<void> {
     origin: config.origin,
     admission: config.admission,
     intervalMs: config.intervalMs,
+    maxUnpublished: config.maxUnpublished,
+    witnesses: await readWitnesses(config),
     report: (message, error) =>
       error ? logger.error({ err: error }, message) : logger.warn(message),
   });
@@ -75,15 +98,22 @@ async function serve(config: ServeConfig): Promise<void> {
 }
 
 function welcome(log: Log, url: string, directory: string, config: ServeConfig): void {
-  const { size } = log.published;
+  const { size } = log.status();
   print(
     `Daybook log ${log.origin}, ${size} ${size === 1 ? 'entry' : 'entries'}, at ${url}`,
     `  data        ${directory}`,
     `  public key  ${log.vkeys.join(' ')}`,
     `  admission   ${log.admission.mode}`,
+    ...witnessLines(log, config),
     ...(size === 1 ? newKeys(directory) : []),
     ...nextStep(log, url, config),
   );
+}
+
+function witnessLines(log: Log, { witnesses }: ServeConfig): string[] {
+  if (witnesses === undefined) return [];
+  const { reason } = log.status();
+  return [`  witnesses   ${witnesses}${reason ? ` (${reason.message})` : ''}`];
 }
 
 function newKeys(directory: string): string[] {

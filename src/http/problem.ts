@@ -19,6 +19,10 @@ export const problemType = 'application/problem+json';
 
 /** What callers are told of our own failures; their messages, which may name files, stay in the server's log. */
 const failureDetails: Partial<Record<ErrorCode, string>> = {
+  'quorum-away':
+    'too few witnesses cosign now, so that this log publishes no checkpoint and takes no more entries; submit again later',
+  'log-behind':
+    'this log has signed more than it has now, and takes no entries before its operator has restored it',
   'log-stopping':
     'the log takes no entries now: it stops, or recovers from a failed write; submit again later',
   'store-failed':

@@ -1,6 +1,7 @@
 /** What lies in a log's data directory, and the keys that are made there on first start. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { equalBytes } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { createKeyFile, readKeyFile } from '../keys/key-file.ts';
 import type { Signer } from '../signature/port.ts';
@@ -12,9 +13,11 @@ export interface DataFiles {
   readonly head: string;
   /** Private key (PKCS#8 PEM, mode 0600) that signs checkpoints. */
   readonly logKey: string;
-  /** The log's public key as a vkey, one line. */
+  /** The same, ML-DSA-44: where the operator has put one, it signs beside the first. */
+  readonly mlDsaKey: string;
+  /** The log's public keys as vkeys, one on each line. */
   readonly vkey: string;
-  /** A C2SP tlog-policy that trusts this log alone, without witnesses. */
+  /** A C2SP tlog-policy that trusts this log alone, with the quorum of its witnesses. */
   readonly policy: string;
   /** Private key (mode 0600) of the registrar, who admits issuers; the running log does not need it. */
   readonly registrarKey: string;
@@ -27,6 +30,7 @@ export function dataFiles(directory: string): DataFiles {
     database: join(directory, 'db'),
     head: join(directory, 'head'),
     logKey: join(directory, 'log.key'),
+    mlDsaKey: join(directory, 'log-mldsa.key'),
     vkey: join(directory, 'log.vkey'),
     policy: join(directory, 'log.policy'),
     registrarKey: join(directory, 'registrar.key'),
@@ -52,11 +56,11 @@ export async function readLogKey(path: string): Promise<Signer> {
 }
 
 /** Writes a small public file that can be made again, unless it says the same already. */
-export async function writePublicFile(path: string, text: string): Promise<void> {
-  const present = await readFile(path, 'utf8').catch(() => undefined);
-  if (present === text) return;
+export async function writePublicFile(path: string, bytes: Uint8Array): Promise<void> {
+  const present = await readFile(path).catch(() => undefined);
+  if (present && equalBytes(present, bytes)) return;
   try {
-    await writeFile(path, text);
+    await writeFile(path, bytes);
   } catch (cause) {
     throw new DaybookError('store-failed', `${path} cannot be written: ${String(cause)}`, {
       cause,

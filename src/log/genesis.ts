@@ -5,6 +5,7 @@ import { utf8 } from '../encoding/bytes.ts';
 import { leafIndex, treeSize, type LeafIndex } from '../encoding/integer.ts';
 import type { TreeHasher } from '../merkle/hash.ts';
 import { rootOfLeaves } from '../merkle/root.ts';
+import { formatVkey, type VerifierKey } from '../note/vkey.ts';
 import type { Signer, SignatureVerifier } from '../signature/port.ts';
 import {
   advance,
@@ -26,21 +27,32 @@ export function admissionDigest(origin: string): Uint8Array {
 export async function writeGenesis(
   store: Store,
   genesis: {
-    readonly origin: string;
-    readonly vkey: string;
+    /** The keys of the log, named by its origin. */
+    readonly logKeys: readonly VerifierKey[];
     readonly admission: AdmissionMode;
     readonly registrar: Signer;
   },
   hasher: TreeHasher,
 ): Promise<void> {
-  const { origin, vkey, admission, registrar } = genesis;
+  const { logKeys, admission, registrar } = genesis;
+  const { name: origin } = logKeys[0] as VerifierKey;
   const payload = genesisStatement({
     origin,
-    logKeys: [vkey],
+    logKeys: logKeys.map(formatVkey),
     admission,
     registrar: { threshold: 1, keys: [registrar.publicKey] },
   });
   const entry = formatEnvelope(await signEnvelope(inTotoPayloadType, payload, [registrar]));
+  await appendGenesis(store, entry, origin, hasher);
+}
+
+/** Makes `entry`, which is a genesis entry, the first of an empty store. */
+export async function appendGenesis(
+  store: Store,
+  entry: Uint8Array,
+  origin: string,
+  hasher: TreeHasher,
+): Promise<void> {
   const leafHash = hasher.leaf(entry);
   const index = leafIndex(0);
   await store.append({

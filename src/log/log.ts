@@ -5,18 +5,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DaybookError } from '../errors.ts';
 import { treeSize, type LeafIndex, type TreeSize } from '../encoding/integer.ts';
-import { nodeSha256, nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
-import { nodeVerifier } from '../keys/node-verifier.ts';
-import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
+import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import type { Hash } from '../merkle/hash.ts';
 import type { Inclusion } from '../merkle/inclusion.ts';
 import type { Tile } from '../merkle/tile.ts';
-import { examine, type AdmissionMode, type AdmissionState } from '../statement/admission.ts';
-import { admissionDigest } from './genesis.ts';
+import type { AdmissionMode, AdmissionState } from '../statement/admission.ts';
 import { NewestOfChannels, channelPlace } from './channels.ts';
 import { InclusionWaiters, type Published } from './publisher.ts';
-import { openRunning, type Running } from './running.ts';
-import type { Assigned, SequencerLimits, Submission } from './sequencer.ts';
+import { prepare, type Prepared } from './prepare.ts';
+import { openRunning, type Running, type WitnessOptions } from './running.ts';
+import type { Assigned, SequencerLimits } from './sequencer.ts';
 
 export interface LogOptions {
   /** Holds all that the log keeps; made when it is missing. */
@@ -28,6 +26,10 @@ export interface LogOptions {
   /** At most one checkpoint in this time, in milliseconds. Default: 1000. */
   readonly intervalMs?: number | undefined;
   readonly limits?: Partial<SequencerLimits> | undefined;
+  /** Checkpoints are published when a quorum of these has cosigned them. Default: at once. */
+  readonly witnesses?: WitnessOptions | undefined;
+  /** Entries that are taken without being published, while there is no quorum. Default: 1,000,000. */
+  readonly maxUnpublished?: number | undefined;
   /** Told what an operator should know: failed writes, recoveries. */
   readonly report?: ((message: string, error?: unknown) => void) | undefined;
 }
@@ -38,9 +40,14 @@ export interface Sequenced extends Assigned {
 }
 
 export interface LogStatus {
+  /** Whether entries are taken. */
   readonly accepting: boolean;
-  /** Why not. */
-  readonly reason?: string;
+  /** Whether checkpoints find their quorum of witnesses. */
+  readonly publishing: boolean;
+  /** Why not, where it does not do both. */
+  readonly reason?: DaybookError;
+  /** Names, in the policy, of the witnesses that cosigned nothing when they were asked last. */
+  readonly silent: readonly string[];
   /** Durable entries. */
   readonly size: TreeSize;
   /** Entries that the newest published checkpoint covers. */
@@ -49,10 +56,8 @@ export interface LogStatus {
   readonly pending: number;
 }
 
-/** What the sequencer is given, but for whom to answer. */
-type Prepared = Omit<Submission, 'settle'>;
-
 const DEFAULT_INTERVAL_MS = 1000;
+const DEFAULT_MAX_UNPUBLISHED = 1_000_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;
 
@@ -64,7 +69,7 @@ export class Log {
   readonly #channels = new NewestOfChannels();
   #running!: Running;
   /** Why the log takes no entries and signs nothing; undefined while it does. */
-  #halted: string | undefined;
+  #halted: DaybookError | undefined;
   #recovery: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -74,11 +79,25 @@ export class Log {
 
   /**
    * Opens the log in `options.directory`, or makes one there: keys, genesis entry, first checkpoint.
-   * Throws `store-locked`, `store-failed`, `store-corrupt`, `wrong-directory` or `bad-key`.
+   * With witnesses it takes entries and signs as soon as they know of nothing newer, which `status`
+   * shows. Throws `store-locked`, `store-failed`, `store-corrupt`, `wrong-directory`, `bad-key`, and
+   * `bad-usage` for a witness whose URL is none.
    */
   static async open(options: LogOptions): Promise<Log> {
     const log = new Log(options);
     log.#running = await log.#open(treeSize(0));
+    const begun = log.#begin();
+    if (options.witnesses) {
+      log.#halted = new DaybookError('quorum-away', 'the log asks its witnesses what they know');
+      log.#recovery = begun.catch((error: unknown) => log.#stop(error));
+      return log;
+    }
+    try {
+      await begun;
+    } catch (error) {
+      await log.#running.close();
+      throw error;
+    }
     return log;
   }
 
@@ -88,7 +107,7 @@ export class Log {
 
   /** Public keys that sign this log's checkpoints. */
   get vkeys(): readonly string[] {
-    return [this.#running.vkey];
+    return this.#running.vkeys;
   }
 
   /** Who may log what, as of the last entry that was given an index. */
@@ -96,26 +115,43 @@ export class Log {
     return this.#running.sequencer.admission;
   }
 
-  /** The newest checkpoint that anyone may see. */
+  /** The newest checkpoint that anyone may see: its note is empty before there is one. */
   get published(): Published {
     return this.#running.publisher.published;
   }
 
+  /** The newest one that every witness was asked for: as a rule a little older, with more cosignatures. */
+  get cosigned(): Published {
+    return this.#running.publisher.cosigned;
+  }
+
   status(): LogStatus {
-    const { store, publisher, sequencer } = this.#running;
+    const { store, publisher, sequencer, gatherer } = this.#running;
+    const reason = this.#halted ?? this.#quorumAway();
     return {
-      accepting: this.#halted === undefined,
-      ...(this.#halted === undefined ? {} : { reason: this.#halted }),
+      accepting: this.refusal() === undefined,
+      publishing: this.#halted === undefined && publisher.publishing,
+      ...(reason === undefined ? {} : { reason }),
+      silent: gatherer.silent,
       size: store.state.size,
       published: publisher.published.size,
       pending: sequencer.pending,
     };
   }
 
+  /** Why no entry is taken just now: `log-stopping`, `log-behind` or `quorum-away`. */
+  refusal(): DaybookError | undefined {
+    if (this.#halted) return asRefusal(this.#halted);
+    const { store, publisher } = this.#running;
+    const unpublished = store.state.size - publisher.published.size;
+    const most = this.#options.maxUnpublished ?? DEFAULT_MAX_UNPUBLISHED;
+    return unpublished < most ? undefined : this.#quorumAway();
+  }
+
   /**
    * Examines an entry and gives it an index; resolves when it is durable. The same statement under
    * the same key always gets its first index. Throws what `examine` throws, `entry-too-large`,
-   * `overloaded`, `log-stopping`, or `store-failed` when it is unknown whether the entry was logged.
+   * `overloaded`, what `refusal` gives, or `store-failed` when it is unknown whether the entry was logged.
    */
   async submit(entry: Uint8Array): Promise<Sequenced> {
     return this.#tracked(this.#submitOne(entry));
@@ -206,7 +242,7 @@ export class Log {
 
   async #close(): Promise<void> {
     const healthy = this.#halted === undefined;
-    this.#halted ??= 'the log is stopping';
+    this.#halted ??= new DaybookError('log-stopping', 'the log is stopping');
     this.#stopping.abort();
     await Promise.allSettled([...this.#submitting, this.#recovery]);
     if (healthy) await this.#running.publisher.flush();
@@ -224,10 +260,11 @@ export class Log {
   }
 
   async #submitOne(entry: Uint8Array): Promise<Sequenced> {
-    if (this.#halted !== undefined) throw new DaybookError('log-stopping', this.#halted);
+    const refused = this.refusal();
+    if (refused) throw refused;
     let prepared: Prepared;
     try {
-      prepared = this.admission.mode === 'open' ? prepareAny(entry) : await this.#examine(entry);
+      prepared = await prepare(this.admission, entry);
     } catch (error) {
       const logged = error instanceof DaybookError ? this.#loggedBefore(entry) : undefined;
       if (logged) return logged;
@@ -251,23 +288,6 @@ export class Log {
     return index === undefined ? undefined : { index, leafHash, duplicate: true };
   }
 
-  async #examine(entry: Uint8Array): Promise<Prepared> {
-    const { claim, dedupe, subjects } = await examine(
-      this.admission,
-      entry,
-      nodeVerifier,
-      nodeSha256,
-    );
-    const admission = claim.kind === 'admission' ? [admissionDigest(this.origin)] : [];
-    return {
-      entry,
-      leafHash: hasher.leaf(entry),
-      dedupe: { kind: 'dedupe', digest: dedupe },
-      artifacts: [...subjects, ...admission],
-      claim,
-    };
-  }
-
   #open(minimumSize: TreeSize): Promise<Running> {
     return openRunning({
       ...this.#options,
@@ -275,17 +295,61 @@ export class Log {
       minimumSize,
       onPublished: (published) => this.#waiters.publish(published),
       onFailure: (error) => this.#fail(error),
+      report: (message) => this.#options.report?.(message),
     });
+  }
+
+  /** Takes entries and signs, as soon as the witnesses know of nothing newer. */
+  async #begin(): Promise<void> {
+    this.#halted = new DaybookError(
+      'quorum-away',
+      'the log asks its witnesses what they know of it',
+    );
+    await this.#running.begin((reason) => {
+      this.#halted = new DaybookError('quorum-away', reason);
+      this.#options.report?.(reason);
+    }, this.#stopping.signal);
+    this.#stopping.signal.throwIfAborted();
+    this.#halted = undefined;
+  }
+
+  #quorumAway(): DaybookError | undefined {
+    const { publisher, gatherer } = this.#running;
+    if (publisher.publishing) return undefined;
+    const silent = gatherer.silent.join(', ');
+    return new DaybookError(
+      'quorum-away',
+      `too few witnesses cosign, so that no checkpoint is published; silent: ${silent}`,
+    );
   }
 
   #fail(error: DaybookError): void {
     if (this.#halted !== undefined) return;
-    this.#halted = `the log recovers from a failed write (${error.message}); submit again later`;
+    if (error.code !== 'store-failed') {
+      this.#stop(error);
+      return;
+    }
+    this.#halted = new DaybookError(
+      'log-stopping',
+      `the log recovers from a failed write (${error.message}); submit again later`,
+    );
     this.#options.report?.('a write failed: the log stops, and reads its state back', error);
     this.#recovery = this.#recover();
   }
 
-  /** Opens the directory until it can be written again; gives up on damage, which no retry heals. */
+  /** Signs nothing more and takes no entries; what is published stays readable. */
+  #stop(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#halted = new DaybookError(
+      error instanceof DaybookError ? error.code : 'internal',
+      `the log has stopped: ${String(error)}`,
+      { cause: error },
+    );
+    this.#options.report?.('the log has stopped for good: it needs its operator', error);
+    void this.#running.publisher.stop();
+  }
+
+  /** Opens the directory until it can be written again; gives up on what no retry heals. */
   async #recover(): Promise<void> {
     const failed = this.#running;
     const acknowledged = failed.store.state.size;
@@ -293,17 +357,16 @@ export class Log {
     for (let wait = FIRST_RETRY_MS; !this.#stopping.signal.aborted; wait *= 2) {
       try {
         this.#running = await this.#open(acknowledged);
-        if (this.#stopping.signal.aborted) return;
-        this.#halted = undefined;
+        await this.#begin();
         this.#waiters.publish(this.published);
         this.#options.report?.('the log has read its state back and goes on');
         return;
       } catch (error) {
         if (!(error instanceof DaybookError) || error.code !== 'store-failed') {
-          this.#halted = `the log has stopped: ${String(error)}`;
-          this.#options.report?.('the log has stopped for good: it needs its operator', error);
+          this.#stop(error);
           return;
         }
+        await this.#running.close();
         this.#options.report?.('the data directory cannot be opened yet', error);
       }
       await delay(Math.min(wait, LAST_RETRY_MS), undefined, {
@@ -313,27 +376,14 @@ export class Log {
   }
 }
 
+/** What is told to whoever submits: that the log cannot go on is not the entry's fault. */
+function asRefusal(reason: DaybookError): DaybookError {
+  if (reason.code === 'quorum-away' || reason.code === 'log-behind') return reason;
+  return new DaybookError('log-stopping', reason.message, { cause: reason });
+}
+
 /** The outcome of an entry that was refused, or whose fate is unknown. */
 function refusal(error: unknown): DaybookError {
   if (error instanceof DaybookError) return error;
   throw error;
-}
-
-/** Open admission: any bytes that fit a bundle. */
-function prepareAny(entry: Uint8Array): Prepared {
-  if (entry.length === 0) throw new DaybookError('bad-entry', 'the entry is empty');
-  if (entry.length > MAX_ENTRY_BYTES) {
-    throw new DaybookError(
-      'entry-too-large',
-      `the entry has ${entry.length} bytes, at most ${MAX_ENTRY_BYTES} fit: log a digest of it instead`,
-    );
-  }
-  const leafHash = hasher.leaf(entry);
-  return {
-    entry,
-    leafHash,
-    dedupe: { kind: 'leaf', digest: leafHash },
-    artifacts: [],
-    claim: undefined,
-  };
 }

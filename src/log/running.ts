@@ -7,21 +7,43 @@ import { utf8 } from '../encoding/bytes.ts';
 import { treeSize, type TreeSize } from '../encoding/integer.ts';
 import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
-import { asHash, type Hash } from '../merkle/hash.ts';
-import { formatCheckpoint } from '../note/checkpoint.ts';
-import { formatNote } from '../note/note.ts';
+import { asHash } from '../merkle/hash.ts';
+import { formatCheckpoint, parseCheckpoint } from '../note/checkpoint.ts';
+import { formatNote, parseNote } from '../note/note.ts';
 import { signNote, type NoteSigner } from '../note/sign.ts';
-import { formatVkey, parseVkey, verifierKey } from '../note/vkey.ts';
+import { formatVkey } from '../note/vkey.ts';
 import type { AdmissionMode, AdmissionState } from '../statement/admission.ts';
 import { HeadFile } from '../store/head-file.ts';
 import { openLevelStore } from '../store/level-store.ts';
 import type { Store } from '../store/store.ts';
-import { dataFiles, readLogKey, readOrCreateKey, writePublicFile } from './data-directory.ts';
+import type { PolicyWitness, TrustPolicy } from '../verify/policy.ts';
+import { followAuditors } from './auditors.ts';
+import { dataFiles, readOrCreateKey } from './data-directory.ts';
+import { checkForFork, checkShown, judgeShown } from './fork-check.ts';
+import { Gatherer } from './gather.ts';
 import { loadAdmission, writeGenesis } from './genesis.ts';
+import { createLogKeys, openLogKeys, withoutWitnesses, writePublicFiles } from './log-keys.ts';
 import { checkEntries, checkHead, loadTree, SettledSize } from './open-state.ts';
 import { Publisher, type Published } from './publisher.ts';
 import { Sequencer, type SequencerLimits } from './sequencer.ts';
 import { TreeReader } from './tree-reader.ts';
+
+/** Whose cosignatures a log gathers. */
+export interface WitnessOptions {
+  /** Its witness lines have the URLs of submission prefixes; its log lines are not looked at. */
+  readonly policy: TrustPolicy;
+  /** Time for the answer of one witness, in ms; 5000 when not given. */
+  readonly timeoutMs?: number | undefined;
+  /** How long after the last one the checkpoint of an idle log is cosigned anew, in ms; 600,000 when not given. */
+  readonly heartbeatMs?: number | undefined;
+  /** Names of witnesses whose word that there is a larger checkpoint is to be passed over at start. */
+  readonly overridden?: readonly string[] | undefined;
+  /** Monitors whose cosignatures are shown too, with the URLs of their monitoring prefixes. */
+  readonly auditors?: readonly PolicyWitness[] | undefined;
+}
+
+const DEFAULT_WITNESS_TIMEOUT_MS = 5000;
+const DEFAULT_HEARTBEAT_MS = 600_000;
 
 export interface RunningOptions {
   readonly directory: string;
@@ -31,17 +53,27 @@ export interface RunningOptions {
   /** Entries that were acknowledged already: a store with fewer has lost some. */
   readonly minimumSize: TreeSize;
   readonly limits?: Partial<SequencerLimits> | undefined;
+  readonly witnesses?: WitnessOptions | undefined;
   readonly onPublished: (published: Published) => void;
+  /** `store-failed` after a write; `log-forked` or `log-behind` when the log must not sign again. */
   readonly onFailure: (error: DaybookError) => void;
+  readonly report?: ((message: string) => void) | undefined;
 }
 
 export interface Running {
   readonly origin: string;
-  readonly vkey: string;
+  readonly vkeys: readonly string[];
   readonly store: Store;
   readonly sequencer: Sequencer;
   readonly publisher: Publisher;
+  readonly gatherer: Gatherer;
   readonly reader: TreeReader;
+  /**
+   * Signs and publishes from here on, once the witnesses know of nothing newer; to be called once,
+   * before entries are taken. `onWaiting` is told what it waits for. Throws `log-forked`, `log-behind`,
+   * `store-failed`, and the signal's reason.
+   */
+  begin(onWaiting: (reason: string) => void, signal: AbortSignal): Promise<void>;
   /** Signs nothing more and gives the directory back. */
   close(): Promise<void>;
 }
@@ -74,25 +106,46 @@ async function join(options: RunningOptions, store: Store, head: HeadFile): Prom
   await store.recordVerified(store.state.size);
   const admission = await loadAdmission(store, nodeVerifier);
   checkAsked(options, admission);
-  const { signer, vkey } = await openSigner(files.logKey, admission);
-  await writePublicFile(files.vkey, `${vkey}\n`);
-  await writePublicFile(files.policy, `log ${vkey}\nquorum none\n`);
+  const { origin } = admission;
+  const signers = await openLogKeys(files, admission);
+  const keys = signers.map(({ key }) => key);
+  const vkeys = keys.map(formatVkey);
+  await writePublicFiles(files, keys, options.witnesses?.policy);
 
-  let opened = false;
+  let begun = false;
   let failure: DaybookError | undefined;
   const onFailure = (error: DaybookError): void => {
     failure ??= error;
-    if (opened) options.onFailure(error);
+    if (begun) options.onFailure(error);
   };
+  const { witnesses } = options;
+  const identity = { origin, keys };
+  const report = (message: string): void => options.report?.(message);
+  const timeoutMs = witnesses?.timeoutMs ?? DEFAULT_WITNESS_TIMEOUT_MS;
+  const newest = head.read();
+  const gatherer: Gatherer = new Gatherer(witnesses?.policy ?? withoutWitnesses, {
+    log: identity,
+    knownSize: newest?.size ?? treeSize(0),
+    timeoutMs,
+    prove: (from, to) => reader.proofForWitness(from, to),
+    report,
+  });
+  const ownTree = { size: () => store.state.size, rootAt: (size: TreeSize) => reader.rootAt(size) };
   const settled = new SettledSize(store.state.size);
-  const publisher = new Publisher({
+  const publisher: Publisher = new Publisher({
     store,
     head,
-    sign: (size, root) => signCheckpoint(admission.origin, size, root, signer),
+    sign: (size, root) => signCheckpoint(origin, size, root, signers),
+    gatherer,
     intervalMs: options.intervalMs,
-    published: await publishedHead(store, head),
+    heartbeatMs: witnesses
+      ? (witnesses.heartbeatMs ?? DEFAULT_HEARTBEAT_MS)
+      : Number.POSITIVE_INFINITY,
+    published: publishedBefore(store),
     onPublished: options.onPublished,
+    onContradiction: (witness) => void checkShown(witness, ownTree).catch(onFailure),
     onFailure,
+    report,
   });
   const sequencer = new Sequencer({
     store,
@@ -106,23 +159,42 @@ async function join(options: RunningOptions, store: Store, head: HeadFile): Prom
     },
     onFailure,
   });
-  const reader = new TreeReader({
+  const reader: TreeReader = new TreeReader({
     store,
     hasher,
     published: () => publisher.published,
     recentTile: (level, index) => sequencer.recentTile(level, index),
   });
-  await publisher.flush();
-  if (failure) throw failure;
-  opened = true;
   let closed: Promise<void> | undefined;
   return {
-    origin: admission.origin,
-    vkey,
+    origin,
+    vkeys,
     store,
     sequencer,
     publisher,
+    gatherer,
     reader,
+    async begin(onWaiting, signal) {
+      const overridden = witnesses?.overridden ?? [];
+      await checkForFork({ gatherer, tree: ownTree, head: newest, overridden, onWaiting, signal });
+      // Whoever has witnesses to wait for waits for them in the background.
+      if (!witnesses) await publisher.flush();
+      if (failure) throw failure;
+      begun = true;
+      publisher.notify();
+      followAuditors({
+        auditors: witnesses?.auditors ?? [],
+        witnesses: gatherer.policy.witnesses,
+        log: identity,
+        timeoutMs,
+        signal: gatherer.signal,
+        onAudited: ({ note, checkpoint }, name) =>
+          judgeShown(checkpoint, `auditor ${name}`, ownTree).then(
+            () => publisher.offer(note, checkpoint),
+            onFailure,
+          ),
+      });
+    },
     close() {
       return (closed ??= closeAll(publisher, head, store));
     },
@@ -153,12 +225,10 @@ async function createLog(options: RunningOptions, store: Store, head: HeadFile):
         'Restore the database from a backup, and do not delete `head`',
     );
   }
-  const signer = await readOrCreateKey(files.logKey);
+  const logKeys = await createLogKeys(files, options.origin);
   const registrar = await readOrCreateKey(files.registrarKey);
-  const origin = options.origin ?? `daybook.localhost/${signer.publicKey.fingerprint.slice(0, 8)}`;
-  const vkey = formatVkey(verifierKey(origin, 0x01, signer.publicKey));
   const admission = options.admission ?? 'issuers';
-  await writeGenesis(store, { origin, vkey, admission, registrar }, hasher);
+  await writeGenesis(store, { logKeys, admission, registrar }, hasher);
 }
 
 function checkAsked(options: RunningOptions, { origin, mode }: AdmissionState): void {
@@ -176,39 +246,20 @@ function checkAsked(options: RunningOptions, { origin, mode }: AdmissionState): 
   }
 }
 
-async function openSigner(
-  path: string,
-  { origin, logKeys }: AdmissionState,
-): Promise<{ signer: NoteSigner; vkey: string }> {
-  const signer = await readLogKey(path);
-  const vkey = logKeys.find((text) => {
-    const { key, type } = parseVkey(text);
-    return type === 0x01 && key.fingerprint === signer.publicKey.fingerprint;
-  });
-  if (vkey === undefined) {
-    throw new DaybookError(
-      'bad-key',
-      `${path} is not a key of the log ${origin}, whose genesis entry names ${logKeys.join(', ')}`,
-    );
-  }
-  return { signer: { key: parseVkey(vkey), signer }, vkey };
-}
-
 async function signCheckpoint(
   origin: string,
   size: TreeSize,
   root: Uint8Array,
-  signer: NoteSigner,
+  signers: readonly NoteSigner[],
 ): Promise<Uint8Array> {
   const text = formatCheckpoint({ origin, size, root: asHash(root), extensions: [] });
-  return utf8(formatNote(await signNote(text, [signer])));
+  const now = Math.floor(Date.now() / 1000);
+  return utf8(formatNote(await signNote(text, signers, now)));
 }
 
-/** The head that was signed last is published again: a crash may have come before it was seen. */
-async function publishedHead(store: Store, head: HeadFile): Promise<Published> {
-  const newest = head.read();
-  if (!newest) return { note: new Uint8Array(0), size: treeSize(0), root: hasher.emptyRoot };
-  await store.recordSigned(newest.note);
-  await store.recordPublished(newest.note);
-  return { note: newest.note, size: newest.size, root: newest.root as Hash };
+function publishedBefore({ state }: Store): Published {
+  const { published: note } = state;
+  if (!note) return { note: new Uint8Array(0), size: treeSize(0), root: hasher.emptyRoot };
+  const { size, root } = parseCheckpoint(parseNote(note).text);
+  return { note, size, root };
 }

@@ -14,6 +14,7 @@ import type { ReadHashes } from '../merkle/node.ts';
 import { TILE_WIDTH, tilePath, tileWidth, type Tile } from '../merkle/tile.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TileTree } from '../merkle/tile-tree.ts';
+import { treeRoot } from '../merkle/root.ts';
 import { formatReleaseFile } from '../proof/release-file.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
 import type { Store } from '../store/store.ts';
@@ -112,6 +113,20 @@ export class TreeReader {
       );
     }
     return proveConsistency(from, end, this.#hashReader(end), this.#options.hasher);
+  }
+
+  /** The root at any size up to that of the durable tree, published or not. */
+  rootAt(size: TreeSize): Promise<Hash> {
+    return treeRoot(size, this.#hashReader(size), this.#options.hasher);
+  }
+
+  /**
+   * What a witness wants between two sizes of the durable tree, which need not be published: the
+   * consistency proof; nothing from the empty tree, and between equal sizes.
+   */
+  async proofForWitness(from: TreeSize, to: TreeSize): Promise<Hash[]> {
+    if (from === 0 || from === to) return [];
+    return proveConsistency(from, to, this.#hashReader(to), this.#options.hasher);
   }
 
   #hashReader(size: TreeSize): ReadHashes {

@@ -1,4 +1,4 @@
-/** GET /healthz: the process answers. GET /readyz: whether the log takes entries, and how far it is. */
+/** GET /healthz: the process answers. GET /readyz: whether the log takes and publishes entries, and how far it is. */
 import * as z from 'zod';
 import { answerJson, jsonType } from '../http/exchange.ts';
 import { operation, type Operation } from './operation.ts';
@@ -8,7 +8,17 @@ import { sizeSchema } from './wire.ts';
 export const healthSchema = z.strictObject({ status: z.literal('ok') });
 
 export const readinessSchema = z.strictObject({
-  ready: z.boolean().describe('Whether entries are taken: the log runs, and its store can write.'),
+  ready: z.boolean().describe('Whether entries are taken and published.'),
+  accepting: z
+    .boolean()
+    .describe('Whether entries are taken: the log runs, and its store can write.'),
+  publishing: z
+    .boolean()
+    .describe('Whether enough witnesses cosign for checkpoints to be published.'),
+  reason: z.string().optional().describe('Why the log is not ready; its own log says more.'),
+  silent: z
+    .array(z.string())
+    .describe('Names, in the policy, of the witnesses that did not cosign when asked last.'),
   size: sizeSchema.describe('Durable entries.'),
   published: sizeSchema.describe('Entries that the newest published checkpoint covers.'),
   publishedAgeMs: z
@@ -34,21 +44,28 @@ export function healthOperations(service: Service): Operation[] {
     operation({
       method: 'get',
       path: '/readyz',
-      summary: 'Whether the log takes entries.',
+      summary: 'Whether the log takes and publishes entries.',
       answers: {
         200: { description: 'It does.', content: { [jsonType]: readinessSchema } },
         503: { description: 'It does not.', content: { [jsonType]: readinessSchema } },
       },
       handle(ctx) {
-        const { accepting, size, published, pending } = service.log.status();
-        const ready = accepting && !service.stopping;
-        const state = { ready, size, published, publishedAgeMs: service.clock.ageMs, pending };
-        answerJson(
-          ctx,
-          ready ? 200 : 503,
-          state satisfies z.input<typeof readinessSchema>,
-          uncached,
-        );
+        const { reason, silent, size, published, pending, ...status } = service.log.status();
+        const accepting = status.accepting && !service.stopping;
+        const ready = accepting && status.publishing;
+        const state = {
+          ready,
+          accepting,
+          publishing: status.publishing,
+          // Titles only: messages may name files.
+          ...(ready ? {} : { reason: reason?.title ?? 'The server stops' }),
+          silent: [...silent],
+          size,
+          published,
+          publishedAgeMs: service.clock.ageMs,
+          pending,
+        } satisfies z.input<typeof readinessSchema>;
+        answerJson(ctx, ready ? 200 : 503, state, uncached);
       },
     }),
   ];

@@ -52,6 +52,12 @@ function operationObject({ summary, query, params, body, answers }: Operation): 
 /** Tiles are no rows: their paths are more than a router's pattern can say. */
 const tilePaths: Json = {
   '/checkpoint': { get: bytesOperation('The newest signed checkpoint.', 'text/plain') },
+  '/cosigned-checkpoint': {
+    get: bytesOperation(
+      'The newest checkpoint that all witnesses were asked for: for monitors, which may demand more cosignatures.',
+      'text/plain',
+    ),
+  },
   '/tile/{level}/{index}': {
     get: bytesOperation(
       'A tile of hashes: C2SP tlog-tiles; index as in x001/x234/067, with .p/{width} where partial.',

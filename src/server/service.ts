@@ -25,10 +25,11 @@ export class Service {
     return this.traffic.stopping;
   }
 
-  /** Throws `log-stopping` when no entries are taken: to be asked before a body is read. */
+  /** Throws what says why no entries are taken: to be asked before a body is read. */
   checkAccepting(): void {
-    if (this.log.status().accepting && !this.stopping) return;
-    throw new DaybookError('log-stopping', this.log.status().reason ?? 'the server stops');
+    const refusal = this.log.refusal();
+    if (refusal) throw refusal;
+    if (this.stopping) throw new DaybookError('log-stopping', 'the server stops');
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * C2SP tlog-tiles: GET /checkpoint and GET /tile/... . This is a middleware before the router: it is
+ * C2SP tlog-tiles: GET /checkpoint and GET /tile/... ; and GET /cosigned-checkpoint, the newest one
+ * that all witnesses were asked for, which monitors follow. This is a middleware before the router: it is
  * the hottest path, and a tile's path is more than a router's pattern can say.
  */
 import { promisify } from 'node:util';
@@ -17,6 +18,7 @@ import {
   type ExchangeState,
 } from '../http/exchange.ts';
 import type { Log } from '../log/log.ts';
+import type { Published } from '../log/publisher.ts';
 import { answerOtherMethod } from '../http/problem.ts';
 import type { Service } from './service.ts';
 
@@ -56,14 +58,21 @@ async function represent(log: Log, { resource, zipped }: Wanted): Promise<Repres
   };
 }
 
-function answerCheckpoint(ctx: Exchange, log: Log): void {
-  const { note } = log.published;
+function answerCheckpoint(ctx: Exchange, { note }: Published): void {
+  if (note.length === 0) {
+    throw new DaybookError('quorum-away', 'this log has not published a checkpoint yet');
+  }
   const etag = strongTag(note);
   // Asked again each time: an answer older than the last one looks like a log that went back.
   const headers = ['Cache-Control', 'no-cache'];
   if (answerUnchanged(ctx, etag, headers)) return;
   const type = ['Content-Type', 'text/plain; charset=utf-8'];
   answer(ctx, 200, [...type, ...headers, 'ETag', etag], note);
+}
+
+function checkpointAt(path: string, log: Log): Published | undefined {
+  if (path === '/checkpoint') return log.published;
+  return path === '/cosigned-checkpoint' ? log.cosigned : undefined;
 }
 
 export function tilesMiddleware({ log, config }: Service): Middleware<ExchangeState> {
@@ -91,8 +100,8 @@ export function tilesMiddleware({ log, config }: Service): Middleware<ExchangeSt
 
   return async (ctx: Exchange, next: Next): Promise<void> => {
     const { path, search } = ctx.state;
-    const isCheckpoint = path === '/checkpoint';
-    if (!isCheckpoint && !path.startsWith('/tile/')) {
+    const checkpoint = checkpointAt(path, log);
+    if (!checkpoint && !path.startsWith('/tile/')) {
       await next();
       return;
     }
@@ -101,7 +110,7 @@ export function tilesMiddleware({ log, config }: Service): Middleware<ExchangeSt
       return;
     }
     if (search !== '') throw new DaybookError('bad-request', `${path} takes no query parameters`);
-    if (isCheckpoint) answerCheckpoint(ctx, log);
+    if (checkpoint) answerCheckpoint(ctx, checkpoint);
     else await answerTile(ctx);
   };
 }

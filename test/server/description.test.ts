@@ -61,6 +61,7 @@ describe('what the server says about itself', () => {
       '/admission',
       '/channels/{name}',
       '/checkpoint',
+      '/cosigned-checkpoint',
       '/entries',
       '/entries/batch',
       '/entries/{index}',

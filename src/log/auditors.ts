@@ -1,0 +1,53 @@
+/**
+ * Auditors: monitors that cosign what they have checked, at monitoring prefixes of their own. They
+ * follow the log at their own pace, so the log comes to them for their cosignatures.
+ */
+import { Http, pause } from '../http/outbound.ts';
+import type { PolicyWitness } from '../verify/policy.ts';
+import { linesOf, openCosignatures } from './cosignatures.ts';
+import { readShown, type LogIdentity, type ShownCheckpoint } from './monitoring-prefix.ts';
+
+export interface AuditorsOptions {
+  /** With the URLs of their monitoring prefixes. */
+  readonly auditors: readonly PolicyWitness[];
+  /** Whose cosignatures are kept where an auditor shows them beside its own. */
+  readonly witnesses: readonly PolicyWitness[];
+  readonly log: LogIdentity;
+  readonly timeoutMs: number;
+  /** Given what an auditor cosigned, all its signatures verified; resolves when that is dealt with. */
+  readonly onAudited: (audited: ShownCheckpoint, auditor: string) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+const POLL_MS = 3000;
+
+/** Asks each auditor every few seconds until the signal is aborted. Throws `bad-usage` for a wrong URL. */
+export function followAuditors(options: AuditorsOptions): void {
+  for (const auditor of options.auditors) {
+    const http = new Http(auditor.url ?? '', { timeoutMs: options.timeoutMs });
+    void follow(auditor, http, options);
+  }
+}
+
+async function follow(auditor: PolicyWitness, http: Http, options: AuditorsOptions): Promise<void> {
+  const { signal, onAudited } = options;
+  while (!signal.aborted) {
+    const audited = await readAudited(auditor, http, options).catch(() => undefined);
+    if (audited) await onAudited(audited, auditor.name);
+    await pause(POLL_MS, signal).catch(() => undefined);
+  }
+}
+
+async function readAudited(
+  { key }: PolicyWitness,
+  http: Http,
+  { log, witnesses, signal }: AuditorsOptions,
+): Promise<ShownCheckpoint | undefined> {
+  const shown = await readShown(http, log, signal);
+  if (!shown) return undefined;
+  const keys = [...log.keys, ...witnesses.map((witness) => witness.key), key];
+  const opened = await openCosignatures(shown.note, keys);
+  if (!opened.some((each) => each.key === key)) return undefined;
+  const note = { text: shown.note.text, signatures: linesOf(opened) };
+  return { note, checkpoint: shown.checkpoint };
+}
