@@ -14,6 +14,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'run a log',
     load: () => import('./serve.ts'),
   },
+  monitor: {
+    summary: 'follow logs, audit every entry, and alert by rules',
+    load: () => import('./monitor.ts'),
+  },
   witness: {
     summary: 'make and run a witness, which cosigns what logs show',
     load: () => import('./witness.ts'),
