@@ -4,11 +4,11 @@ import { Option, type Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import { DaybookError } from '../errors.ts';
 import { initMonitor } from '../monitor/directory.ts';
-import { MAX_CONFIG_BYTES, parseMonitorConfig, type MonitorConfig } from '../monitor/config.ts';
+import type { MonitorConfig } from '../monitor/config.ts';
 import { createMonitorFace } from '../monitor/face.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { formatVkey, type VerifierKey } from '../note/vkey.ts';
-import { readBytes } from './files.ts';
+import { addCheck, readMonitorConfig } from './monitor-config.ts';
 import { print } from './output.ts';
 import { listenOn, stopOnSignal } from './running-service.ts';
 
@@ -49,18 +49,7 @@ export function register(program: Command): void {
     )
     .option('--ml-dsa', 'cosign with ML-DSA-44 beside Ed25519')
     .action(init);
-  monitor
-    .command('check')
-    .description('Say whether a config is one, and what it watches.')
-    .requiredOption('--config <file>', 'the config')
-    .action(async ({ config }: { readonly config: string }) => {
-      const { logs, rules } = await readConfig(config);
-      print(
-        `${config} is a monitor config: ${logs.length} logs, ${rules.length} rules`,
-        ...logs.map(({ origin, url }) => `  log   ${origin} at ${url}`),
-        ...rules.map(({ name, rule }) => `  rule  ${name}${name === rule ? '' : ` (${rule})`}`),
-      );
-    });
+  addCheck(monitor);
 }
 
 async function init({ data, name, mlDsa }: InitOptions): Promise<void> {
@@ -77,7 +66,7 @@ async function init({ data, name, mlDsa }: InitOptions): Promise<void> {
 
 async function run({ config: path, once, logLevel }: RunOptions): Promise<void> {
   if (path === undefined) throw new DaybookError('bad-usage', 'want --config <file>');
-  const config = await readConfig(path);
+  const config = await readMonitorConfig(path);
   const logger = pino({ level: logLevel }, pino.destination({ fd: 2, sync: true }));
   const monitor = await Monitor.open({ config, logger });
   if (once) await runOnce(monitor);
@@ -117,10 +106,6 @@ async function runOn(monitor: Monitor, config: MonitorConfig, logger: Logger): P
     await close();
     throw error;
   }
-}
-
-async function readConfig(path: string): Promise<MonitorConfig> {
-  return parseMonitorConfig(await readBytes(path, MAX_CONFIG_BYTES), path);
 }
 
 function publicKeys(keys: readonly VerifierKey[]): string[] {
