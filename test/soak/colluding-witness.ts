@@ -1,6 +1,6 @@
 /**
- * A process that is a witness which cosigns whatever a log shows, on two ports, one for each face of
- * the log. At its monitoring prefix it shows what came in by the first, unless it `discloses` all.
+ * A process that is a witness which cosigns whatever a log shows, on two ports. At its monitoring
+ * prefix it shows what came last by the first, and keeps to itself what came by the second.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -24,8 +24,6 @@ const signer = signerFromPem(await generateKey('ed25519'));
 const key = verifierKey('colluder.example', 0x04, signer.publicKey);
 /** The newest note that it shows of each log, by the hash of its origin. */
 const shown = new Map<string, string>();
-/** Hashes of the origins whose second face it shows as well. */
-const disclosed = new Set<string>();
 
 async function serve(face: 'first' | 'second'): Promise<number> {
   const server = createServer((req, res) => {
@@ -46,7 +44,7 @@ async function cosign(req: IncomingMessage, res: ServerResponse, face: string): 
     Math.floor(Date.now() / 1000),
   );
   const hash = originHash(parseCheckpoint(note.text).origin);
-  if (face === 'first' || disclosed.has(hash)) {
+  if (face === 'first') {
     shown.set(hash, formatNote(mergeSignatures(note, signatures)));
   }
   res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' });
@@ -64,9 +62,6 @@ const ports = { first: await serve('first'), second: await serve('second') };
 const calls = {
   async introduce() {
     return { vkey: formatVkey(key), ports };
-  },
-  async disclose({ origin }: { origin: string }) {
-    disclosed.add(originHash(origin));
   },
 };
 
