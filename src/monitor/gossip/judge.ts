@@ -7,19 +7,18 @@
  */
 import { isAway, type ReadFiles } from '../../client/sources.ts';
 import { VerifiedTiles } from '../../client/verified-tiles.ts';
-import { equalBytes } from '../../encoding/bytes.ts';
+import { equalBytes, utf8 } from '../../encoding/bytes.ts';
 import { DaybookError } from '../../errors.ts';
 import { nodeTreeHasher as hasher } from '../../keys/node-hasher.ts';
 import { nodeVerifier as verifier } from '../../keys/node-verifier.ts';
+import type { ReadHashes } from '../../merkle/node.ts';
 import { tileHashReader } from '../../merkle/tile-reader.ts';
 import { mergeSignatures } from '../../note/add-checkpoint.ts';
 import { formatNote } from '../../note/note.ts';
 import { convict, type EvidenceKeys } from '../../verify/evidence.ts';
 import { parseHead, signersOf, type NotedHead } from '../../verify/signed-head.ts';
-import { utf8 } from '../../encoding/bytes.ts';
 import type { Change, Records } from '../change.ts';
 import type { Draft } from '../draft.ts';
-import type { VerifiedTree } from '../verified-tree.ts';
 import { EvidenceStore, type KeptEvidence } from './evidence-store.ts';
 import { PendingHeads, type PendingHead } from './pending-heads.ts';
 
@@ -29,7 +28,11 @@ export type Verdict = 'consistent' | 'pending' | 'convicted';
 export interface FollowedLog {
   readonly origin: string;
   readonly hash: string;
-  readonly tree: Pick<VerifiedTree, 'size' | 'reader'>;
+  readonly tree: {
+    readonly size: number;
+    /** Of the first `size` entries, at most the tree's own. */
+    reader(size: number): ReadHashes;
+  };
   /** The newest head that was trusted; the tree may be behind it. */
   readonly head: { readonly note: Uint8Array } | undefined;
 }
