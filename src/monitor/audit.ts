@@ -10,7 +10,6 @@ import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
 import { encodeHex } from '../encoding/hex.ts';
 import { leafIndex, parseDecimal, type LeafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
-import { nodeVerifier as verifier } from '../keys/node-verifier.ts';
 import { channelPlace } from '../log/channels.ts';
 import {
   advance,
@@ -20,6 +19,7 @@ import {
   type AdmissionState,
   type Examined,
 } from '../statement/admission.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
 import { checkChannelLink, type ChannelLink } from '../statement/channel.ts';
 import type { Records } from './change.ts';
 import type { AuditedEntry, Draft } from './draft.ts';
@@ -34,20 +34,33 @@ export interface Judged {
   readonly outcome: Examined | DaybookError | undefined;
 }
 
+export interface LogName {
+  readonly origin: string;
+  /** Of the origin. */
+  readonly hash: string;
+}
+
 export class Audit {
   readonly #origin: string;
   readonly #hash: string;
+  readonly #verifier: SignatureVerifier;
   /** Undefined before the genesis, and for good where entry 0 is none: then entries are only hashed. */
   #state: AdmissionState | undefined;
 
-  private constructor(origin: string, hash: string, state: AdmissionState | undefined) {
+  private constructor(
+    { origin, hash }: LogName,
+    verifier: SignatureVerifier,
+    state: AdmissionState | undefined,
+  ) {
     this.#origin = origin;
     this.#hash = hash;
+    this.#verifier = verifier;
     this.#state = state;
   }
 
   /** As of what is committed. Throws `store-corrupt` when the kept admission entries do not follow each other. */
-  static async load(records: Records, origin: string, hash: string): Promise<Audit> {
+  static async load(records: Records, name: LogName, verifier: SignatureVerifier): Promise<Audit> {
+    const { origin, hash } = name;
     let state: AdmissionState | undefined;
     let number = 0;
     for await (const [key, entry] of records.list(`admission/${hash}/`)) {
@@ -65,13 +78,13 @@ export class Audit {
       }
       number += 1;
     }
-    return new Audit(origin, hash, state);
+    return new Audit(name, verifier, state);
   }
 
   /** May run for many entries at once, also before earlier ones are `accept`ed. */
   async judge(index: LeafIndex, entry: Uint8Array): Promise<Judged> {
     const state = this.#state;
-    const judged = state?.mode === 'issuers' ? await examined(state, entry) : undefined;
+    const judged = state?.mode === 'issuers' ? await this.#examine(state, entry) : undefined;
     return { index, entry, state, outcome: judged };
   }
 
@@ -105,7 +118,7 @@ export class Audit {
 
   async #begin(entry: Uint8Array, draft: Draft): Promise<DaybookError | undefined> {
     try {
-      const state = await openGenesis(entry, verifier);
+      const state = await openGenesis(entry, this.#verifier);
       if (state.origin !== this.#origin) {
         return new DaybookError(
           'not-admitted',
@@ -125,14 +138,24 @@ export class Audit {
   async #outcome(judged: Judged, state: AdmissionState): Promise<Examined | DaybookError> {
     const { entry, outcome } = judged;
     if (judged.state === state && outcome !== undefined) return outcome;
-    if (outcome === undefined || outcome instanceof DaybookError) return examined(state, entry);
+    if (outcome === undefined || outcome instanceof DaybookError)
+      return this.#examine(state, entry);
     try {
       authorize(state, outcome.claim);
       return outcome;
     } catch (error) {
       if (!(error instanceof DaybookError)) throw error;
       // The signature may be by another key, which was admitted since.
-      return examined(state, entry);
+      return this.#examine(state, entry);
+    }
+  }
+
+  async #examine(state: AdmissionState, entry: Uint8Array): Promise<Examined | DaybookError> {
+    try {
+      return await audit(state, entry, this.#verifier);
+    } catch (error) {
+      if (error instanceof DaybookError) return error;
+      throw error;
     }
   }
 
@@ -144,18 +167,6 @@ export class Audit {
       return value && leafIndex(parseDecimal(decodeUtf8(value)));
     });
     draft.put(key(link.name, link.sequence), utf8(String(index)));
-  }
-}
-
-async function examined(
-  state: AdmissionState,
-  entry: Uint8Array,
-): Promise<Examined | DaybookError> {
-  try {
-    return await audit(state, entry, verifier);
-  } catch (error) {
-    if (error instanceof DaybookError) return error;
-    throw error;
   }
 }
 

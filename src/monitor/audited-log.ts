@@ -12,7 +12,8 @@ import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import { asHash, HASH_BYTES, type Hash } from '../merkle/hash.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import type { TileTree } from '../merkle/tile-tree.ts';
-import { Audit, type Judged } from './audit.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
+import { Audit, type Judged, type LogName } from './audit.ts';
 import type { Change, Records } from './change.ts';
 import type { AuditedEntry, Draft } from './draft.ts';
 import { addFindings } from './findings.ts';
@@ -25,8 +26,6 @@ export interface AuditSteps {
   readonly entry: (entry: AuditedEntry, draft: Draft) => void;
   /** The entries of a change that the log should not have; at least one. */
   readonly failed: (failed: readonly AuditedEntry[], draft: Draft) => void;
-  /** What was committed may be read from the tree. */
-  readonly grown: () => void;
 }
 
 /** Entries in one commit. */
@@ -66,13 +65,14 @@ export class AuditedLog {
   /** Goes on where the records end. Throws `store-corrupt`. */
   static async load(
     records: Records,
-    origin: string,
-    hash: string,
+    name: LogName,
+    verifier: SignatureVerifier,
     steps: AuditSteps,
   ): Promise<AuditedLog> {
+    const { hash } = name;
     const progress = progressOf(records, hash);
     const tree = await VerifiedTree.load(records, hash, progress);
-    const audit = await Audit.load(records, origin, hash);
+    const audit = await Audit.load(records, name, verifier);
     return new AuditedLog(hash, { tree, audit, findings: progress.findings }, steps);
   }
 
@@ -138,7 +138,6 @@ export class AuditedLog {
     }
     await change.commit();
     this.tree.settle();
-    this.#steps.grown();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * What a monitor serves: its cosigned checkpoints at a monitoring prefix (C2SP tlog-witness), what
- * failed in its audits, its alerts and metrics.
+ * failed in its audits, its alerts and metrics, and its side of the gossip.
  *
  *     GET /<origin hash>/checkpoint
  *     GET /<origin hash>/findings?from=<index>
@@ -12,6 +12,7 @@ import { parseDecimal } from '../encoding/integer.ts';
 import { answer, answerJson } from '../http/exchange.ts';
 import { createHttpFace, type HttpFace } from '../http/face.ts';
 import { alertRoutes } from './alert-routes.ts';
+import { gossipRoutes } from './gossip/routes.ts';
 import type { Monitor } from './monitor.ts';
 import type { WatchedLog } from './watched-log.ts';
 
@@ -32,6 +33,7 @@ export function createMonitorFace(monitor: Monitor, logger: Logger): HttpFace {
         const logs = [...monitor.logs].map((log) => ({ ...log.status(), originHash: log.hash }));
         answerJson(ctx, 200, { logs }, uncached);
       });
+      gossipRoutes(router, monitor.gossip);
       alertRoutes(router, monitor.outbox, monitor.metrics);
       router.get('/:originHash/checkpoint', (ctx) => {
         const note = watched(ctx.params.originHash).checkpoint;

@@ -1,11 +1,13 @@
 /** A monitor: its logs, its rules, its alerts, its cosignature, on one state. */
 import type { Logger } from 'pino';
+import type { ForkEvidence } from '../client/trusted-head.ts';
 import { DaybookError } from '../errors.ts';
 import type { VerifierKey } from '../note/vkey.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { MonitorConfig } from './config.ts';
 import { Cosigner } from './cosigner.ts';
 import { openMonitorState, readMonitorKeys } from './directory.ts';
+import { Gossip } from './gossip/gossip.ts';
 import { findingsFrom, type FindingsPage } from './findings.ts';
 import { logTarget } from './log-target.ts';
 import { MonitorMetrics } from './metrics.ts';
@@ -38,6 +40,7 @@ export class Monitor {
   readonly metrics: MonitorMetrics;
   readonly #cosigner: Cosigner | undefined;
   readonly #logs = new Map<string, WatchedLog>();
+  #gossip!: Gossip;
   /** What was told last of each log that cannot be followed. */
   readonly #problems = new Map<string, string | undefined>();
   readonly #stopping = new AbortController();
@@ -72,6 +75,7 @@ export class Monitor {
       const outbox = await Outbox.open(store, [logTarget(logger), ...webhooks], { report });
       const monitor = new Monitor(options, store, outbox, keys && new Cosigner(keys));
       await monitor.#openLogs();
+      await monitor.#openGossip();
       return monitor;
     } catch (error) {
       await store.close();
@@ -93,6 +97,10 @@ export class Monitor {
     return this.#cosigner?.keys.map(({ key }) => key) ?? [];
   }
 
+  get gossip(): Gossip {
+    return this.#gossip;
+  }
+
   findings(originHash: string, from: number): Promise<FindingsPage> {
     return findingsFrom(this.#store, originHash, from);
   }
@@ -100,17 +108,20 @@ export class Monitor {
   /** Follows all logs until `close`. Throws when the monitor itself fails, as WatchedLog.poll does. */
   run(): Promise<void> {
     const { signal } = this.#stopping;
-    const pollMs = this.#options.config.pollSeconds * 1000;
-    const following = Promise.all([...this.logs].map((log) => log.follow(pollMs, signal)));
-    this.#running = following;
-    return following.then(() => undefined);
+    const { pollSeconds, gossip } = this.#options.config;
+    const following = [...this.logs].map((log) => log.follow(pollSeconds * 1000, signal));
+    if (gossip) following.push(this.#gossip.follow(signal));
+    const running = Promise.all(following);
+    this.#running = running;
+    return running.then(() => undefined);
   }
 
-  /** One poll of each log, and then at most `deliverMs` for the alerts to be delivered. */
+  /** One poll of each log and neighbour, and then at most `deliverMs` for the alerts to be delivered. */
   async once(deliverMs = 30_000): Promise<OnceOutcome> {
     const { signal } = this.#stopping;
     this.#running = Promise.all([...this.logs].map((log) => log.poll(signal)));
     await this.#running;
+    if (this.#options.config.gossip) await (this.#running = this.#gossip.round(signal));
     const delivered = await this.outbox.drained(deliverMs);
     const problem = [...this.logs].find((log) => log.problem)?.problem;
     const logs = [...this.logs].map((log) => log.status());
@@ -136,11 +147,43 @@ export class Monitor {
         rules,
         cosigner: this.#cosigner,
         clock,
+        onConflict: (conflict) => this.#conflict(each.origin, conflict),
+        onGrown: ({ hash }) => this.#gossip.grown(hash),
         onPolled: (polled) => this.#polled(polled),
       });
       this.#logs.set(log.hash, log);
       this.#measure(log);
     }
+  }
+
+  async #openGossip(): Promise<void> {
+    const { config, clock, logger } = this.#options;
+    const watched = new Map([...this.logs].map((log) => [log.origin, log]));
+    this.#gossip = await Gossip.open({
+      config: config.gossip,
+      logs: config.logs.map((each) => ({
+        config: each,
+        log: watched.get(each.origin) as WatchedLog,
+      })),
+      records: this.outbox.records,
+      raise: this.outbox.raise,
+      ...(clock && { clock }),
+      report: (neighbour, problem) => {
+        if (problem) logger.warn({ neighbour, code: problem.code }, problem.message);
+        else logger.warn({ neighbour }, 'the neighbour can be read again');
+      },
+    });
+  }
+
+  /** Whether there is evidence against the log now. */
+  async #conflict(origin: string, conflict: ForkEvidence): Promise<boolean> {
+    try {
+      await this.#gossip.conflict(conflict);
+    } catch (err) {
+      if (!(err instanceof DaybookError) || err.code.startsWith('store-')) throw err;
+      this.#options.logger.warn({ origin, err }, 'a conflict could not be judged');
+    }
+    return this.#gossip.convicted(origin);
   }
 
   #polled(log: WatchedLog): void {

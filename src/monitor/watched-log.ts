@@ -11,11 +11,12 @@ import { decodeUtf8, equalBytes, utf8 } from '../encoding/bytes.ts';
 import { DaybookError, type ErrorCode } from '../errors.ts';
 import { pause } from '../http/outbound.ts';
 import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
-import { nodeVerifier as verifier } from '../keys/node-verifier.ts';
+import { nodeVerifier } from '../keys/node-verifier.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { parseCheckpoint } from '../note/checkpoint.ts';
 import { parseNote } from '../note/note.ts';
 import { originHash } from '../note/origin-hash.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
 import { checkCheckpoint } from '../verify/policy.ts';
 import { alertId } from './alert.ts';
 import { AuditedLog } from './audited-log.ts';
@@ -38,10 +39,12 @@ export interface WatchOptions {
   /** Told after each poll what is wrong at the log, if anything. */
   readonly onPolled?: ((log: WatchedLog) => void) | undefined;
   /** Given each checkpoint that contradicts what was trusted; whether it convicted the log. */
-  readonly onConflict?: ((note: Uint8Array) => Promise<boolean>) | undefined;
-  /** Called when the verified tree has grown. */
-  readonly onGrown?: (() => void) | undefined;
+  readonly onConflict?: ((conflict: ForkEvidence) => Promise<boolean>) | undefined;
+  /** Called in each poll that made the verified tree grow. */
+  readonly onGrown?: ((log: WatchedLog) => Promise<void>) | undefined;
   readonly fetch?: typeof fetch | undefined;
+  /** Node's own when not given. */
+  readonly verifier?: SignatureVerifier | undefined;
 }
 
 export interface WatchStatus {
@@ -104,7 +107,7 @@ export class WatchedLog {
       policy: config.policy,
       ...(config.cosigned && { checkpointPath: 'cosigned-checkpoint' }),
       ...(options.fetch && { fetch: options.fetch }),
-      verifier,
+      verifier: verifierOf(options),
       hasher,
       state: {
         load: async () => records.get(headKey(hash)),
@@ -117,11 +120,10 @@ export class WatchedLog {
   static async open(options: WatchOptions): Promise<WatchedLog> {
     const { origin } = options.config;
     const hash = originHash(origin);
-    const audited = await AuditedLog.load(options.records, origin, hash, {
+    const audited = await AuditedLog.load(options.records, { origin, hash }, verifierOf(options), {
       change: () => newChange(options),
       entry: (entry, draft) => options.rules.entry(entry, draft),
       failed: (failed, draft) => accuseOfEntries(origin, failed, draft),
-      grown: () => options.onGrown?.(),
     });
     return new WatchedLog(options, hash, audited);
   }
@@ -208,7 +210,8 @@ export class WatchedLog {
 
   async #auditTo(head: TrustedHead | undefined, signal?: AbortSignal): Promise<void> {
     if (head === undefined || head.size <= this.tree.size) return;
-    const bundles = this.#client.bundles(Math.floor(this.tree.size / TILE_WIDTH), head);
+    const before = this.tree.size;
+    const bundles = this.#client.bundles(Math.floor(before / TILE_WIDTH), head);
     let failure: unknown;
     while (failure === undefined && signal?.aborted !== true) {
       const next = await asLogs(() => bundles.next()).catch((error: unknown) => {
@@ -220,6 +223,7 @@ export class WatchedLog {
     // Every bundle that came was verified: it counts, whatever went wrong behind it.
     await this.#audited.finish();
     await bundles.return();
+    if (this.tree.size > before) await this.#options.onGrown?.(this);
     if (failure !== undefined) throw failure as Error;
   }
 
@@ -235,7 +239,11 @@ export class WatchedLog {
     }
     if (change.get(owedKey(this.hash))) change.delete(owedKey(this.hash));
     if (found) {
-      const { cosignatures } = await checkCheckpoint(found.note, config.policy, verifier);
+      const { cosignatures } = await checkCheckpoint(
+        found.note,
+        config.policy,
+        verifierOf(this.#options),
+      );
       rules.head({ origin: this.origin, size: found.size, note: found.note, cosignatures }, change);
     }
     rules.tick(this.origin, change);
@@ -277,9 +285,9 @@ export class WatchedLog {
     const change = newChange(this.#options);
     const detail = error.message;
     if (error.code === 'log-forked') {
-      const { offered } = (error.cause ?? {}) as Partial<ForkEvidence>;
-      if (offered && (await this.#options.onConflict?.(offered))) return;
-      const cause = [offered ? parseNote(offered).text : detail];
+      const conflict = error.cause as ForkEvidence | undefined;
+      if (conflict && (await this.#options.onConflict?.(conflict))) return;
+      const cause = [conflict ? parseNote(conflict.offered).text : detail];
       const title = 'the log shows checkpoints that cannot both be true';
       raise(change, this.origin, 'log-forked', { cause, title, detail });
     } else if (lies.has(error.code)) {
@@ -339,6 +347,10 @@ async function asLogs<T>(ask: () => Promise<T>): Promise<T> {
 
 function isStoreFailure(error: unknown): boolean {
   return error instanceof DaybookError && error.code.startsWith('store-');
+}
+
+function verifierOf({ verifier = nodeVerifier }: WatchOptions): SignatureVerifier {
+  return verifier;
 }
 
 function newChange({ records, raise: raiseAlert, clock = Date.now }: WatchOptions): Change {
