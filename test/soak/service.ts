@@ -19,13 +19,14 @@ export async function startService(...args: readonly string[]): Promise<Service>
   const exited = new Promise<number | null>((done) => child.once('exit', done));
   let output = '';
   const port = await new Promise<number>((found, reject) => {
-    const read = (chunk: Buffer): void => {
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      const [, port] = /http:\/\/[^\s/]+:(\d+)/.exec(output) ?? [];
+      said += chunk.toString();
+      const [, port] = / at http:\/\/[^\s/]+:(\d+)/.exec(said) ?? [];
       if (port !== undefined) found(Number(port));
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
+    });
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('exit', (code) => reject(new Error(`${args.join(' ')} exited ${code}: ${output}`)));
   });
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
