@@ -90,6 +90,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'copy a log as static files, and cosign what is durable',
     load: () => import('./mirror.ts'),
   },
+  restore: {
+    summary: 'bring a log that lost entries forward, from a mirror',
+    load: () => import('./restore.ts'),
+  },
   fsck: {
     summary: 'recompute a stopped log from its entries, and name all that disagrees',
     load: () => import('./fsck.ts'),

@@ -7,7 +7,7 @@ import { DaybookError } from '../errors.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { leafIndex, type TreeSize } from '../encoding/integer.ts';
 import { GrowingTree } from '../merkle/growing-tree.ts';
-import { HASH_BYTES, type TreeHasher } from '../merkle/hash.ts';
+import { HASH_BYTES, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import { TILE_WIDTH, tileWidth } from '../merkle/tile.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { treeRoot } from '../merkle/root.ts';
@@ -59,8 +59,7 @@ export async function checkHead(
         'some were lost. The log does not sign: restore a newer backup, and do not delete `head`',
     );
   }
-  const root = await treeRoot(head.size, edgeReader(store, tree, head.size, hasher), hasher);
-  if (!equalBytes(root, head.root)) {
+  if (!equalBytes(await rootAt(head.size, store, tree, hasher), head.root)) {
     throw damaged(`its tree at size ${head.size} is not the one that was signed`);
   }
 }
@@ -99,13 +98,14 @@ function damaged(what: string): DaybookError {
   );
 }
 
-function edgeReader(
+/** The root of the first `size` entries of a stored tree, whose right edge `tree` holds. */
+export function rootAt(
+  size: TreeSize,
   store: Store,
   tree: GrowingTree,
-  size: TreeSize,
   hasher: TreeHasher,
-): ReturnType<typeof tileHashReader> {
-  return tileHashReader(
+): Promise<Hash> {
+  const read = tileHashReader(
     size,
     (tiles) =>
       Promise.all(
@@ -117,6 +117,7 @@ function edgeReader(
       ),
     hasher,
   );
+  return treeRoot(size, read, hasher);
 }
 
 /** Bytes of entries behind which everything has left the write-ahead log: more than LevelDB's two write buffers. */
