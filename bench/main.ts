@@ -11,15 +11,16 @@ import { releaseFiles } from './release-file.ts';
 import { requireWrk } from './server-process.ts';
 import { verdicts } from './verdict.ts';
 import { verifying } from './verify.ts';
+import { witnesses } from './witness.ts';
 
 const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update; separated by commas. */
+    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness; separated by commas. */
     only: {
       type: 'string',
-      default: 'append,http,reads,channels,verify,verdict,release-file,av-update',
+      default: 'append,http,reads,channels,verify,verdict,release-file,av-update,witness',
     },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
@@ -68,6 +69,7 @@ if (sections.includes('verify')) show('verify', [await verifying()]);
 if (sections.includes('verdict')) show('verdict', await verdicts());
 if (sections.includes('release-file')) show('release-file', await releaseFiles());
 if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
+if (sections.includes('witness')) show('witness', await witnesses(400 * scale));
 
 const json = `${JSON.stringify({ machine, ...results }, undefined, 2)}\n`;
 process.stdout.write(json);

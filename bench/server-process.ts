@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly directory: string;
   /** Resident memory, in MB. */
   rss(): number;
+  /** Processor time so far, of all its threads, in seconds. */
+  cpu(): number;
   stop(): Promise<void>;
 }
 
@@ -18,22 +20,23 @@ export async function scratch(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'daybook-bench-'));
 }
 
-export async function startServer(
+export function startServer(
   directory: string,
   ...options: readonly string[]
 ): Promise<ServerProcess> {
+  return startService('serve', directory, ...options);
+}
+
+/** A subcommand that serves what is in `directory`, which is removed when it stops. */
+export async function startService(
+  subcommand: string,
+  directory: string,
+  ...options: readonly string[]
+): Promise<ServerProcess> {
+  const settings = ['--port', '0', '--data', directory, ...options];
   const child: ChildProcess = spawn(
     process.execPath,
-    [
-      '--max-semi-space-size=4',
-      'src/cli/main.ts',
-      'serve',
-      '--port',
-      '0',
-      '--data',
-      directory,
-      ...options,
-    ],
+    ['--max-semi-space-size=4', 'src/cli/main.ts', subcommand, ...settings],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';
@@ -47,6 +50,16 @@ export async function startServer(
       rss() {
         const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
         return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1000);
+      },
+      cpu() {
+        const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+        const [user = 0, system = 0] = stat
+          .slice(stat.lastIndexOf(')'))
+          .split(' ')
+          .slice(12, 14)
+          .map(Number);
+        // In ticks of USER_HZ, which is 100 on Linux.
+        return (user + system) / 100;
       },
       async stop() {
         child.kill('SIGTERM');
