@@ -74,6 +74,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'check a file or directory against its proof, offline',
     load: () => import('./verify.ts'),
   },
+  evidence: {
+    summary: 'check whom an evidence file convicts, offline',
+    load: () => import('./evidence.ts'),
+  },
   policy: {
     summary: 'check, explain, sign and update release policies',
     load: () => import('./policy.ts'),

@@ -21,12 +21,14 @@ import { readBytes } from './files.ts';
 import { asDaybookError, note, print, printJson } from './output.ts';
 import { collect } from './options.ts';
 import { readJudge, withReleaseOptions, type ReleaseOptions } from './release-verdict.ts';
+import { reportCheckpoints } from './report.ts';
 import { readPolicy } from './trust.ts';
 import { trustFile, withoutRelease, withTrustState } from './trust-file.ts';
 
 interface Options extends ReleaseOptions {
   readonly issuer?: readonly string[];
   readonly manifest?: string;
+  readonly report?: readonly string[];
   readonly json?: true;
 }
 
@@ -72,6 +74,11 @@ export function register(program: Command): void {
     .option('--issuer <KEY.pub>', "issuer's public key; may be repeated", collect);
   withReleaseOptions(command)
     .option('--manifest <F>', 'manifest that names FILE (default for a directory: FILE.SHA256SUMS)')
+    .option(
+      '--report <URL>',
+      'show a monitor the checkpoint that was verified; may be repeated',
+      collect,
+    )
     .option('--json', 'print the verdict as JSON')
     .addHelpText(
       'after',
@@ -82,7 +89,14 @@ export function register(program: Command): void {
       if (options.json) printJson(report);
       else printReport(report);
       process.exitCode = report.exit;
+      if (options.report) await reportCheckpoints(options.report, proofFiles(path, options));
     });
+}
+
+/** Where checkpoints may be: those of channels too, as a log may show each of them in another tree. */
+function proofFiles(path: string, { proof, channel = [] }: Options): string[] {
+  const base = resolve(path);
+  return [...(proof ? [proof] : [`${base}.release`, `${base}.tlog-proof`]), ...channel];
 }
 
 async function reportOn(path: string, options: Options): Promise<Report> {
