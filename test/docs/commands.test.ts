@@ -164,6 +164,7 @@ const pages = [
   'docs/client.md',
   'docs/policy.md',
   'docs/source.md',
+  'docs/monitor-rules.md',
 ];
 
 describe.each(pages)('%s', async (path) => {

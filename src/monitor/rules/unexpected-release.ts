@@ -63,7 +63,7 @@ export class UnexpectedRelease implements Rule {
       index,
       title: `Your key signed a ${claim.kind} statement about ${listed(claim.purls)} that you did not release`,
       detail:
-        `Entry ${index} is signed by your key ${claim.signer} and names ${unknown.length} files that the list of your releases lacks: ${files.join(', ')}${unknown.length > 8 ? ' and more' : ''}. ` +
+        `Entry ${index} is signed by your key ${claim.signer} and names ${unknown.length === 1 ? 'a file' : `${unknown.length} files`} that the list of your releases lacks: ${files.join(', ')}${unknown.length > 8 ? ' and more' : ''}. ` +
         (problem ?? 'Unless the list is late, the key is in other hands: have it revoked.'),
     });
   }
