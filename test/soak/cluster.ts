@@ -4,7 +4,7 @@
  * over links that can be cut.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ClientCalls } from './client.ts';
 import type { ColluderCalls } from './colluding-witness.ts';
 import { Link } from './link.ts';
@@ -191,9 +191,12 @@ export class Cluster {
     for (const link of this.reports) link.heal();
   }
 
-  /** Ends the monitors of this round. */
+  /** Ends the monitors of this round. What they said stays beside their config. */
   async unwatch(): Promise<void> {
-    await Promise.all(this.monitors.map(({ service }) => service.stop()));
+    for (const { service, config } of this.monitors) {
+      await service.stop();
+      await writeFile(join(dirname(config), 'output'), service.output());
+    }
     for (const { fromPeers, toWitnesses } of this.monitors) {
       for (const link of [...fromPeers, ...toWitnesses]) link.close();
     }

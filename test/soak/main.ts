@@ -18,6 +18,8 @@ const { values, positionals } = parseArgs({
   options: {
     scenarios: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
+    /** Keeps the directory of the cluster, to be looked into. */
+    keep: { type: 'boolean', default: false },
     /** Only the summary, as JSON. */
     json: { type: 'boolean', default: false },
   },
@@ -42,7 +44,8 @@ try {
   }
 } finally {
   await cluster.stop();
-  await rm(directory, { recursive: true, force: true });
+  if (values.keep) tell(`kept ${directory}`);
+  else await rm(directory, { recursive: true, force: true });
 }
 const result = summary(rounds);
 if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,5 +1,4 @@
 /** A round: some scenarios at once in one cluster, each with a log of its own, under one partition. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, witnessName, WITNESSES, type WatchedLog } from './cluster.ts';
@@ -98,7 +97,6 @@ export async function playRound(
   await cluster.unwatch();
   await forking.kill();
   for (const { audience, log } of stages) for (const link of [audience, ...log.links]) link.close();
-  await rm(directory, { recursive: true, force: true });
   return { outcomes, unfounded: tribunal.unfounded };
 }
 
@@ -173,7 +171,8 @@ async function play(
 
   await delay(random.whole(0, 3000));
   // Those from whom tiles will be withheld must not know the log before, or they would not believe it.
-  await look(withheld ? onlookers : [...onlookers, ...clients], honestUrl);
+  if (!withheld) await look(clients, audience.url);
+  await look(onlookers, honestUrl);
   if (moment === 'before') {
     await showFork();
     if (scenario.explained) {
