@@ -1,4 +1,4 @@
-/** The way of alerts to one target: one at a time, in order, tried until it has each of them. */
+/** The way of alerts to one target: one at a time, new ones first, tried until it has each of them. */
 import { decodeUtf8 } from '../encoding/bytes.ts';
 import { pause } from '../http/outbound.ts';
 import type { Alert } from './alert.ts';
@@ -43,8 +43,10 @@ export class Delivery {
   readonly #report: DeliveryOptions['report'];
   readonly #backoffMs: number;
   readonly #stopping = new AbortController();
-  /** Ids, in the order in which they are tried. */
-  readonly #pending = new Set<string>();
+  /** Ids of alerts, in the order in which they are tried. */
+  readonly #untried = new Set<string>();
+  /** Tried when no other is left, so that one that the target refuses does not keep others from it. */
+  readonly #failed = new Set<string>();
   #failures = 0;
   #wake: () => void = () => undefined;
   #running: Promise<void> | undefined;
@@ -59,12 +61,12 @@ export class Delivery {
   }
 
   get pending(): number {
-    return this.#pending.size;
+    return this.#untried.size + this.#failed.size;
   }
 
   /** An alert that is durable. */
   add(id: string): void {
-    this.#pending.add(id);
+    this.#untried.add(id);
     this.#wake();
   }
 
@@ -91,7 +93,7 @@ export class Delivery {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const [id] = this.#pending;
+      const id = this.#next();
       if (id === undefined) {
         for (const resolve of this.#idle.splice(0)) resolve();
         await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -111,8 +113,14 @@ export class Delivery {
         // To go on would deliver it again and again; the state must be opened anew first.
         return this.#report(`alert ${id} was delivered to ${this.name}, but not noted down`, error);
       }
-      this.#pending.delete(id);
+      this.#untried.delete(id);
+      this.#failed.delete(id);
     }
+  }
+
+  #next(): string | undefined {
+    const [id] = this.#untried.size > 0 ? this.#untried : this.#failed;
+    return id;
   }
 
   async #deliver(id: string, signal: AbortSignal): Promise<void> {
@@ -123,20 +131,23 @@ export class Delivery {
 
   async #putOff(id: string, error: unknown, signal: AbortSignal): Promise<void> {
     this.#failures += 1;
-    // So that one alert that the target refuses does not keep the others from it.
-    this.#pending.delete(id);
-    this.#pending.add(id);
-    const wait = this.#waitMs(error);
+    this.#untried.delete(id);
+    this.#failed.delete(id);
+    this.#failed.add(id);
+    const { retryAfterMs } = error instanceof Undelivered ? error : {};
+    const wait = this.#waitMs(retryAfterMs ?? 0);
     this.#report(
       `alert ${id} is not delivered to ${this.name}, ${this.pending} wait; next try in ${Math.ceil(wait / 1000)} s`,
       error,
     );
-    await pause(wait, signal).catch(() => undefined);
+    // A new alert is tried at once, unless the target asked for peace.
+    const cut = new AbortController();
+    if (retryAfterMs === undefined) this.#wake = () => cut.abort();
+    await pause(wait, AbortSignal.any([signal, cut.signal])).catch(() => undefined);
   }
 
-  #waitMs(error: unknown): number {
+  #waitMs(askedMs: number): number {
     const full = Math.min(this.#backoffMs * 2 ** (this.#failures - 1), MAX_BACKOFF_MS);
-    const asked = error instanceof Undelivered ? (error.retryAfterMs ?? 0) : 0;
-    return Math.max(full * (0.5 + Math.random() / 2), Math.min(asked, MAX_RETRY_AFTER_MS));
+    return Math.max(full * (0.5 + Math.random() / 2), Math.min(askedMs, MAX_RETRY_AFTER_MS));
   }
 }

@@ -34,9 +34,10 @@ async function openOutbox(
   store: RecordStore,
   targets: readonly Target[],
   reports: string[] = [],
+  backoffMs = 5,
 ): Promise<Outbox> {
   const report = (message: string): void => void reports.push(message);
-  const outbox = await Outbox.open(store, targets, { report, backoffMs: 5 });
+  const outbox = await Outbox.open(store, targets, { report, backoffMs });
   onTestFinished(() => outbox.stop());
   return outbox;
 }
@@ -140,6 +141,17 @@ describe('an alert is kept until it is delivered', () => {
     const outbox = await openOutbox(await newStore(), [target]);
     await raise(outbox, alert('bad'), alert('a'), alert('b'));
     await vi.waitFor(() => expect(got).toEqual(['a', 'b']));
+    expect(outbox.pending.get('log')).toBe(1);
+  });
+
+  test('a new one does not wait for one that a target refused before', async () => {
+    const { target, got } = shelf('log', ({ title }) => title === 'bad');
+    const reports: string[] = [];
+    const outbox = await openOutbox(await newStore(), [target], reports, 3_600_000);
+    await raise(outbox, alert('bad'));
+    await vi.waitFor(() => expect(reports).toHaveLength(1));
+    await raise(outbox, alert('a'));
+    await vi.waitFor(() => expect(got).toEqual(['a']));
     expect(outbox.pending.get('log')).toBe(1);
   });
 
