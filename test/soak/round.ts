@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, witnessName, WITNESSES, type WatchedLog } from './cluster.ts';
 import type { Face, ForkingLogCalls } from './forking-log.ts';
 import { Link } from './link.ts';
+import { separate } from './partition.ts';
 import { Random } from './random.ts';
 import {
   drawPartition,
@@ -119,16 +120,6 @@ async function setUp(
   const links = await Promise.all(Array.from({ length: MONITORS }, () => Link.open(face)));
   const audience = await Link.open(ports.honest);
   return { id, scenario, log: { origin, vkey, links }, ports, audience };
-}
-
-async function separate(
-  cluster: Cluster,
-  partition: NonNullable<ReturnType<typeof drawPartition>>,
-): Promise<void> {
-  await delay(partition.from);
-  cluster.part(partition);
-  await delay(partition.to - partition.from);
-  cluster.heal();
 }
 
 async function play(

@@ -1,4 +1,5 @@
 /** What came of all rounds, in figures. */
+import type { HonestOutcome } from './honest.ts';
 import type { Outcome, RoundOutcome } from './round.ts';
 
 export interface Summary {
@@ -44,6 +45,21 @@ export function summary(rounds: readonly RoundOutcome[]): Summary {
       convicted.filter(({ parted }) => !parted).map(({ detectionMs }) => detectionMs),
     ),
     everywhereMs: quantiles(outcomes.map(({ everywhereMs }) => everywhereMs)),
+  };
+}
+
+/** Of honest logs: `wronged` must be 0. */
+export function honestSummary(outcomes: readonly HonestOutcome[]): {
+  readonly runs: number;
+  readonly followed: number;
+  readonly wronged: number;
+} {
+  const sum = (of: (outcome: HonestOutcome) => number): number =>
+    outcomes.reduce((total, outcome) => total + of(outcome), 0);
+  return {
+    runs: sum(({ runs }) => runs),
+    followed: sum(({ followed }) => followed),
+    wronged: sum(({ wrongs }) => wrongs.length),
   };
 }
 

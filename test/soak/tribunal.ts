@@ -51,6 +51,15 @@ export class Tribunal {
     return known;
   }
 
+  /** All that there is against anybody, a line each. */
+  wrongs(): string[] {
+    const against = [...this.#cases].flatMap(([origin, found]) => [
+      ...(found.convictedAt === undefined ? [] : [`${origin} was convicted`]),
+      ...(found.accusedAt === undefined ? [] : [`${origin} was accused`]),
+    ]);
+    return [...this.unfounded, ...against];
+  }
+
   /** Reads all monitors again and again until `isOver`, or until `signal` is aborted. */
   async sit(isOver: () => boolean, signal: AbortSignal): Promise<void> {
     while (!isOver() && !signal.aborted) {
