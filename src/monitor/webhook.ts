@@ -55,7 +55,7 @@ export async function openWebhook(
 }
 
 /** Value of `X-Daybook-Signature`; `time` in seconds since 1970. */
-export function webhookSignature(secret: string, time: number, body: string): string {
+function webhookSignature(secret: string, time: number, body: string): string {
   const mac = createHmac('sha256', secret).update(`${time}.`).update(body).digest();
   return `t=${time},v1=${encodeHex(mac)}`;
 }

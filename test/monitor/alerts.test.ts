@@ -6,6 +6,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { alertId, type Alert } from '../../src/monitor/alert.ts';
 import { Change } from '../../src/monitor/change.ts';
@@ -252,7 +253,7 @@ test('a monitor that is killed again and again loses no alert, and repeats only 
   const raised = new Set<string>();
   const kills = 12;
   const run = async (count: number): Promise<void> => {
-    const script = join(import.meta.dirname, 'raiser.ts');
+    const script = fileURLToPath(import.meta.resolve('./raiser.ts'));
     const args = [directory, hook.url, secretFile, String(count)];
     const child = spawn(process.execPath, ['--no-warnings', script, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
