@@ -46,6 +46,8 @@ export interface JudgeOptions {
   readonly sources: readonly ReadFiles[];
   /** Called within the change that makes new evidence durable. */
   readonly onEvidence: (evidence: KeptEvidence, draft: Draft) => void;
+  /** Called when it is durable. */
+  readonly onKept: () => void;
 }
 
 type Explained =
@@ -272,11 +274,11 @@ export class Judge {
     accuseAfter: number,
     change: Change,
   ): Promise<void> {
-    if (explained.kind !== 'withheld') {
+    // It waits on: what continues the tree now may be of a branch that the tree does not take.
+    if (explained.kind === 'consistent') return;
+    if (explained.kind === 'convicted') {
       this.#pending.remove(pending, change);
-      if (explained.kind === 'convicted') {
-        await this.#convict(pending.head, explained.evidence, change);
-      }
+      await this.#convict(pending.head, explained.evidence, change);
       return;
     }
     const { reason, away } = explained;
@@ -291,8 +293,10 @@ export class Judge {
   #inTurn<T>(run: (change: Change) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
       const change = this.#options.begin();
+      const before = this.#store.evidence.length;
       const result = await run(change);
       await change.commit();
+      if (this.#store.evidence.length > before) this.#options.onKept();
       return result;
     });
     this.#turn = turn.catch(() => undefined);

@@ -248,14 +248,25 @@ describe('a head that nobody explains', () => {
     expect(rulesOf(scene)).toEqual(['log-accused']);
   });
 
-  test('is believed when the log shows its tree', async () => {
+  test('is believed while the log shows its tree', async () => {
     const scene = await monitorOf(honest, { fetch: honest.fetch });
     await scene.advance(20);
     await scene.gossip.take(await honest.note(30), 'client');
     scene.now += 61_000;
     await scene.gossip.round();
     expect(scene.alerts).toEqual([]);
+    await scene.advance(30);
     expect(scene.gossip.judge(scene.followed.hash).pending).toEqual([]);
+  });
+
+  test('convicts a log that showed its tree, and then grew another way', async () => {
+    const scene = await monitorOf(honest, { fetch: forked.fetch });
+    await scene.advance(FORK_AT);
+    await scene.gossip.take(await forked.note(30), 'client');
+    await scene.gossip.round();
+    expect(scene.alerts).toEqual([]);
+    await scene.advance(40);
+    expect(rulesOf(scene)).toEqual(['log-forked']);
   });
 
   test('convicts by the tiles of a mirror that was shown the other branch', async () => {
