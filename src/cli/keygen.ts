@@ -1,11 +1,11 @@
-/** `daybook keygen`: a key pair for a pipeline. */
+/** `daybook keygen`: a key pair for a pipeline, or a second key for a log. */
 import { Option, type Command } from 'commander';
 import { createKeyFile } from '../keys/key-file.ts';
 import { print } from './output.ts';
 
 interface Options {
   readonly out: string;
-  readonly algorithm: 'ed25519' | 'ecdsa-p256';
+  readonly algorithm: 'ed25519' | 'ecdsa-p256' | 'ml-dsa-44';
 }
 
 export function register(program: Command): void {
@@ -15,7 +15,7 @@ export function register(program: Command): void {
     .requiredOption('--out <F>', 'file of the private key; it must not exist yet')
     .addOption(
       new Option('--algorithm <name>', 'kind of key')
-        .choices(['ed25519', 'ecdsa-p256'])
+        .choices(['ed25519', 'ecdsa-p256', 'ml-dsa-44'])
         .default('ed25519'),
     )
     .action(async ({ out, algorithm }: Options) => {

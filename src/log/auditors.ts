@@ -14,14 +14,13 @@ export interface AuditorsOptions {
   readonly witnesses: readonly PolicyWitness[];
   readonly log: LogIdentity;
   readonly timeoutMs: number;
+  readonly pollMs: number;
   /** Given what an auditor cosigned, all its signatures verified; resolves when that is dealt with. */
   readonly onAudited: (audited: ShownCheckpoint, auditor: string) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-const POLL_MS = 3000;
-
-/** Asks each auditor every few seconds until the signal is aborted. Throws `bad-usage` for a wrong URL. */
+/** Asks each auditor again and again, until the signal is aborted. Throws `bad-usage` for a wrong URL. */
 export function followAuditors(options: AuditorsOptions): void {
   for (const auditor of options.auditors) {
     const http = new Http(auditor.url ?? '', { timeoutMs: options.timeoutMs });
@@ -30,11 +29,11 @@ export function followAuditors(options: AuditorsOptions): void {
 }
 
 async function follow(auditor: PolicyWitness, http: Http, options: AuditorsOptions): Promise<void> {
-  const { signal, onAudited } = options;
+  const { signal, pollMs, onAudited } = options;
   while (!signal.aborted) {
     const audited = await readAudited(auditor, http, options).catch(() => undefined);
     if (audited) await onAudited(audited, auditor.name);
-    await pause(POLL_MS, signal).catch(() => undefined);
+    await pause(pollMs, signal).catch(() => undefined);
   }
 }
 

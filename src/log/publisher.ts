@@ -203,8 +203,8 @@ export class Publisher {
       return;
     }
     this.#published = published;
-    // Without witnesses there is nobody to wait for.
-    if (this.#options.gatherer.witnesses.length === 0) this.#cosigned = published;
+    const isLone = this.#options.gatherer.witnesses.length === 0;
+    if (isLone || this.#cosigned.size === 0) this.#cosigned = published;
     onPublished(published);
     if (lines.length > count) this.#improve(text, lines.slice(count));
   }

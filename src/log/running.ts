@@ -40,10 +40,13 @@ export interface WitnessOptions {
   readonly overridden?: readonly string[] | undefined;
   /** Monitors whose cosignatures are shown too, with the URLs of their monitoring prefixes. */
   readonly auditors?: readonly PolicyWitness[] | undefined;
+  /** How often each auditor is asked, in ms; 3000 when not given. */
+  readonly auditorPollMs?: number | undefined;
 }
 
 const DEFAULT_WITNESS_TIMEOUT_MS = 5000;
 const DEFAULT_HEARTBEAT_MS = 600_000;
+const DEFAULT_AUDITOR_POLL_MS = 3000;
 
 export interface RunningOptions {
   readonly directory: string;
@@ -187,6 +190,7 @@ async function join(options: RunningOptions, store: Store, head: HeadFile): Prom
         witnesses: gatherer.policy.witnesses,
         log: identity,
         timeoutMs,
+        pollMs: witnesses?.auditorPollMs ?? DEFAULT_AUDITOR_POLL_MS,
         signal: gatherer.signal,
         onAudited: ({ note, checkpoint }, name) =>
           judgeShown(checkpoint, `auditor ${name}`, ownTree).then(

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => removeDirectory(directory));
 
-test.each(['ed25519', 'ecdsa-p256'])('makes a pair of %s', async (algorithm) => {
+test.each(['ed25519', 'ecdsa-p256', 'ml-dsa-44'])('makes a pair of %s', async (algorithm) => {
   const file = join(directory, algorithm);
   const { exit, stdout } = await daybook(
     directory,

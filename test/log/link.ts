@@ -10,11 +10,10 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+type Effect = Reply | 'cut' | 'drip' | undefined;
+
 /** Answers in the witness's place; passes the request on where it gives nothing. */
-export type Interference = (
-  path: string,
-  body: string,
-) => Reply | 'cut' | 'drip' | undefined | Promise<Reply | undefined>;
+export type Interference = (path: string, body: string) => Effect | Promise<Effect>;
 
 export interface Link {
   readonly url: string;

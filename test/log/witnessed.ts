@@ -99,6 +99,7 @@ export async function accepting(log: Log): Promise<void> {
 
 /** Last parts of the names of the witnesses whose cosignatures are on it and verify, in alphabetical order. */
 export async function cosigners({ witnesses }: House, { note }: Published): Promise<string> {
+  if (note.length === 0) return '';
   const keys = witnesses.flatMap((witness) => witness.keys);
   const opened = await openNote(parseNote(note), keys, nodeVerifier).catch((error: unknown) => {
     if ((error as { code?: string }).code === 'untrusted-checkpoint') return [];
