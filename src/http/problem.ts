@@ -26,7 +26,7 @@ const failureDetails: Partial<Record<ErrorCode, string>> = {
   'log-stopping':
     'the log takes no entries now: it stops, or recovers from a failed write; submit again later',
   'store-failed':
-    'a write failed; whether the entry was logged is unknown: submit it again, which is safe',
+    'a write failed; whether anything was kept is unknown: send it again, which is safe',
 };
 
 /** Of ours, these say what a caller should know, and name no files. */

@@ -6,13 +6,16 @@ import { answer, answerJson, type Exchange } from '../http/exchange.ts';
 import { createHttpFace, type HttpFace } from '../http/face.ts';
 import { defaultFaceLimits, type FaceLimits } from '../http/limits.ts';
 import { answerProblem } from '../http/problem.ts';
+import { MAX_ADD_CHECKPOINT_BYTES } from '../note/add-checkpoint.ts';
 import type { Witness } from './witness.ts';
 
 const limit: BodyLimit = {
-  bytes: 128 << 10,
+  bytes: MAX_ADD_CHECKPOINT_BYTES,
   code: 'request-too-large',
   remedy: 'send the checkpoint with the signatures of the log only',
 };
+/** So many of the largest bodies are 130 MiB; a slow one makes room soon. */
+const witnessLimits = { maxRequests: 256, bodyTimeoutMs: 5000 };
 const text = ['Content-Type', 'text/plain; charset=utf-8'];
 const uncached = ['Cache-Control', 'no-cache'];
 
@@ -23,8 +26,7 @@ export interface WitnessFaceOptions {
 
 /** It does not listen yet, and leaves closing the witness to the caller. */
 export function createWitnessFace(witness: Witness, options: WitnessFaceOptions): HttpFace {
-  // With bodies of that size, 128 MiB at most.
-  const limits = { ...defaultFaceLimits, maxRequests: 1024, ...options.limits };
+  const limits = { ...defaultFaceLimits, ...witnessLimits, ...options.limits };
   return createHttpFace({
     logger: options.logger,
     limits,

@@ -2,7 +2,7 @@
  * What the documents tell people to type, typed as they would: in a copy of a clone, in order,
  * against a log that the document itself starts. How a document says what to do with a block:
  *
- *     sh             run by bash; a command that starts a log runs on, and the next one stops it
+ *     sh             run by bash; a command that starts a log or witness runs on, and the next one stops it
  *     sh stopped     the same, after the log was stopped
  *     js             run by Node as a module
  *     # exit 18      behind the last command: it must fail with this code
@@ -26,6 +26,7 @@ const skipped: Readonly<Record<string, string>> = {
 /** Where the documents' logs listen; here each has a free port. */
 const documentedPort = '8080';
 const startsLog = /^(npm start|daybook serve)\b/m;
+const startsWitness = /^daybook witness --/m;
 
 interface Block {
   readonly language: string;
@@ -74,7 +75,8 @@ class Reader {
     if (text === '') return;
     const typed = text.replaceAll(documentedPort, String(this.#port));
     if (language === 'js') await this.#run(typed, 0, 'node', '--input-type=module', '--eval');
-    else if (startsLog.test(typed)) await this.#startLog(typed);
+    else if (startsLog.test(typed)) await this.#start(typed, 'readyz');
+    else if (startsWitness.test(typed)) await this.#start(typed, 'healthz');
     else {
       const [, code] = /# exit (\d+)$/.exec(typed) ?? [];
       await this.#run(typed, Number(code ?? 0), 'bash', '-euo', 'pipefail', '-c');
@@ -105,7 +107,7 @@ class Reader {
     expect(code, `${text}\n${output}`).toBe(wanted);
   }
 
-  async #startLog(text: string): Promise<void> {
+  async #start(text: string, health: string): Promise<void> {
     await this.stopLog();
     const log = spawn('bash', ['-euo', 'pipefail', '-c', text], {
       ...this.#surroundings(),
@@ -117,14 +119,14 @@ class Reader {
       stream.on('data', (data: Buffer) => output.push(data.toString()));
     }
     this.#log = { process: log, output };
-    while (!(await this.#ready())) {
+    while (!(await this.#answers(health))) {
       expect(log.exitCode, `${text}\n${output.join('')}`).toBe(null);
       await delay(50);
     }
   }
 
-  async #ready(): Promise<boolean> {
-    const url = `http://localhost:${this.#port}/readyz`;
+  async #answers(health: string): Promise<boolean> {
+    const url = `http://localhost:${this.#port}/${health}`;
     return fetch(url).then(
       ({ ok }) => ok,
       () => false,
@@ -158,6 +160,7 @@ async function freePort(): Promise<number> {
 const pages = [
   'README.md',
   'docs/operator.md',
+  'docs/witness.md',
   'docs/pipeline.md',
   'docs/rebuilder.md',
   'docs/supervisor.md',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { expect, describe, test } from 'vitest';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
+import { MAX_ADD_CHECKPOINT_BYTES } from '../../src/note/add-checkpoint.ts';
 import { formatNote, openNote, parseNote, type OpenedSignature } from '../../src/note/note.ts';
 import { signNote } from '../../src/note/sign.ts';
 import { pureVerifier } from '../../src/signature/pure-verifier.ts';
@@ -367,7 +368,7 @@ describe('the face', () => {
 
   test('refuses a body that is too large by its head, or while it comes in', async () => {
     const { url } = await startWitness();
-    expect((await post(url, Buffer.alloc((128 << 10) + 1))).status).toBe(413);
+    expect((await post(url, Buffer.alloc(MAX_ADD_CHECKPOINT_BYTES + 1))).status).toBe(413);
     const stream = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(64 << 10)),
     });
