@@ -44,6 +44,8 @@ export class NewBuilder implements Rule {
 
 function namedIn(statement: Statement): Named[] {
   if (statement.predicateType !== provenancePredicateType) {
+    // Most releases name none: they need not be parsed again.
+    if (statement.predicate.daybook === undefined) return [];
     const { builder } = readRelease(statement);
     return builder === undefined ? [] : [{ what: 'builder', words: [builder] }];
   }
