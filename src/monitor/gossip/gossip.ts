@@ -38,16 +38,19 @@ export class Gossip {
   readonly #judges: ReadonlyMap<string, Judge>;
   readonly #peers: readonly Peer[];
   readonly #witnesses: readonly WitnessReader[];
+  readonly #news: News;
   readonly #accuseAfter: number;
   readonly #interval: number;
 
   private constructor(
     { config, records, report, ...options }: GossipOptions,
     judges: ReadonlyMap<string, Judge>,
+    news: News,
   ) {
     const http = { ...ONE_TRY, ...(options.fetch && { fetch: options.fetch }) };
     this.acceptReports = config?.acceptReports ?? false;
     this.#judges = judges;
+    this.#news = news;
     this.#peers = (config?.peers ?? []).map(
       (peer) => new Peer(peer.name, new Http(peer.url, http), records, report),
     );
@@ -62,6 +65,7 @@ export class Gossip {
   static async open(options: GossipOptions): Promise<Gossip> {
     const { config, logs, records, raise, clock = Date.now } = options;
     const judges = new Map<string, Judge>();
+    const news = new News();
     const peers = (config?.peers ?? []).map(({ name }) => name);
     for (const { config: watched, log } of logs) {
       const onEvidence = ({ id }: KeptEvidence, draft: Draft): void => {
@@ -78,10 +82,11 @@ export class Gossip {
         begin: () => new Change(records, raise, clock()),
         sources: [watched.url, ...watched.mirrors].map((url) => new Http(url, http)),
         onEvidence,
+        onKept: () => news.ring(),
       });
       judges.set(log.hash, judge);
     }
-    return new Gossip(options, judges);
+    return new Gossip(options, judges, news);
   }
 
   /** By the hash of its origin. Throws `unknown-origin`. */
@@ -129,25 +134,53 @@ export class Gossip {
     };
   }
 
-  /** Reads all neighbours once, tells the peers what is new, and asks for what nobody explained. */
+  /** Reads all neighbours once, asks for what nobody explained, and tells the peers what is new. */
   async round(signal?: AbortSignal): Promise<void> {
     const judges = [...this.#judges.values()];
-    await Promise.all([
-      ...this.#peers.map((peer) => peer.exchange(this, judges, signal)),
-      ...this.#witnesses.map((witness) => witness.read(this, judges, signal)),
-    ]);
+    await Promise.all(
+      [...this.#peers, ...this.#witnesses].map((each) => each.read(this, judges, signal)),
+    );
     for (const judge of judges) {
       if (signal?.aborted) return;
       await judge.explain(this.#accuseAfter);
     }
+    await this.#spread(signal);
   }
 
   /** Rounds until `signal` is aborted. Throws only when the monitor's own state failed. */
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.round(signal);
-      await pause(this.#interval, signal).catch(() => undefined);
+      const next = pause(this.#interval, signal).then(
+        () => true,
+        () => true,
+      );
+      // What convicts somebody does not wait for the next round.
+      while (!(await Promise.race([next, this.#news.heard()]))) await this.#spread(signal);
     }
+  }
+
+  async #spread(signal?: AbortSignal): Promise<void> {
+    this.#news.clear();
+    const judges = [...this.#judges.values()];
+    await Promise.all(this.#peers.map((peer) => peer.give(judges, signal)));
+  }
+}
+
+/** Wakes whoever waits for evidence that others are to be told of. */
+class News {
+  #bell = Promise.withResolvers<false>();
+
+  ring(): void {
+    this.#bell.resolve(false);
+  }
+
+  clear(): void {
+    this.#bell = Promise.withResolvers();
+  }
+
+  heard(): Promise<false> {
+    return this.#bell.promise;
   }
 }
 

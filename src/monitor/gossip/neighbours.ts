@@ -86,18 +86,28 @@ export class Peer {
     draft.put(`gossip/push/${name}/${hash}/${id}`, new Uint8Array(0));
   }
 
-  /** Gives what the peer is owed, and takes its heads and its evidence. */
-  exchange(taker: Taker, judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
+  /** Takes its heads and its evidence. */
+  read(taker: Taker, judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
     return this.#state.visit(async () => {
-      await this.#push(judges, signal);
       for (const judge of judges) await this.#takeHeads(taker, judge, signal);
       await this.#takeEvidence(taker, judges, signal);
     }, signal);
   }
 
-  async #push(judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
+  /** Gives the evidence that the peer is owed. */
+  async give(judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
+    const owed: string[] = [];
+    for await (const [key] of this.#records.list(`gossip/push/${this.#name}/`)) owed.push(key);
+    if (owed.length > 0) await this.#state.visit(() => this.#give(owed, judges, signal), signal);
+  }
+
+  async #give(
+    owed: readonly string[],
+    judges: readonly Judge[],
+    signal?: AbortSignal,
+  ): Promise<void> {
     const held = judges.flatMap((judge) => judge.held.evidence);
-    for await (const [key] of this.#records.list(`gossip/push/${this.#name}/`)) {
+    for (const key of owed) {
       const evidence = held.find(({ id }) => key.endsWith(`/${id}`));
       if (evidence) {
         const call = {

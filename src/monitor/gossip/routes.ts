@@ -16,6 +16,15 @@ import { MAX_EVIDENCE_BYTES } from '../../verify/evidence.ts';
 import type { Gossip } from './gossip.ts';
 import { RateLimit } from './token-bucket.ts';
 
+/** Of one address, behind which may be a company, and of all: about a tenth of what one core can judge. */
+const reportRates = [
+  { burst: 100, perSecond: 5 },
+  { burst: 500, perSecond: 50 },
+] as const;
+const evidenceRates = [
+  { burst: 20, perSecond: 0.5 },
+  { burst: 60, perSecond: 3 },
+] as const;
 /** A body of the largest size is read for so many at once. */
 const MAX_CHECKPOINTS = 32;
 const MAX_EVIDENCE = 4;
@@ -34,8 +43,8 @@ const evidenceLimit: BodyLimit = {
 
 /** Adds the routes below `/gossip/`; `POST /gossip/checkpoint` only where reports are taken. */
 export function gossipRoutes(router: Router<ExchangeState>, gossip: Gossip): void {
-  const reports = new RateLimit({ burst: 20, perSecond: 1 }, { burst: 500, perSecond: 100 });
-  const convictions = new RateLimit({ burst: 10, perSecond: 0.2 }, { burst: 40, perSecond: 2 });
+  const reports = new RateLimit(...reportRates);
+  const convictions = new RateLimit(...evidenceRates);
   const readReport = bounded(checkpointLimit, MAX_CHECKPOINTS);
   const readEvidence = bounded(evidenceLimit, MAX_EVIDENCE);
 
