@@ -156,6 +156,31 @@ describe('an alert is kept until it is delivered', () => {
     expect(outbox.pending.get('log')).toBe(1);
   });
 
+  test('what could not be noted down is delivered again by the next start, not again and again', async () => {
+    const directory = await temporaryDirectory();
+    const store = await openRecordStore(directory, { create: true });
+    const got: string[] = [];
+    const failing: Target = {
+      name: 'log',
+      deliver: async ({ title }) => {
+        got.push(title);
+        await store.close();
+      },
+    };
+    const reports: string[] = [];
+    const outbox = await openOutbox(store, [failing], reports, 1);
+    await raise(outbox, alert('a'));
+    expect(await outbox.drained(200)).toBe(false);
+    expect(got).toEqual(['a']);
+    expect(reports).toEqual([expect.stringContaining('not noted down')]);
+    await outbox.stop();
+    const reopened = await openRecordStore(directory, { create: false });
+    onTestFinished(() => reopened.close());
+    const shelved = shelf('log');
+    expect(await (await openOutbox(reopened, [shelved.target])).drained(5000)).toBe(true);
+    expect(shelved.got).toEqual(['a']);
+  });
+
   test('the newest are at hand, newest first, and counted', async () => {
     const store = await newStore();
     const outbox = await openOutbox(store, []);
