@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { avUpdate } from './av-update.ts';
 import { batches, rawPosts, signedPosts } from './http.ts';
 import { channels } from './channels.ts';
+import { mirroring } from './mirror.ts';
 import { reads } from './reads.ts';
 import { releaseFiles } from './release-file.ts';
 import { requireWrk } from './server-process.ts';
@@ -17,10 +18,10 @@ const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness; separated by commas. */
+    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness, mirror; separated by commas. */
     only: {
       type: 'string',
-      default: 'append,http,reads,channels,verify,verdict,release-file,av-update,witness',
+      default: 'append,http,reads,channels,verify,verdict,release-file,av-update,witness,mirror',
     },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
@@ -70,6 +71,7 @@ if (sections.includes('verdict')) show('verdict', await verdicts());
 if (sections.includes('release-file')) show('release-file', await releaseFiles());
 if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
 if (sections.includes('witness')) show('witness', await witnesses(400 * scale));
+if (sections.includes('mirror')) show('mirror', await mirroring(1_000_000 * scale));
 
 const json = `${JSON.stringify({ machine, ...results }, undefined, 2)}\n`;
 process.stdout.write(json);

@@ -1,0 +1,81 @@
+/** A mirror process that copies a whole log from a server process on loopback: verified, synced, cosigned. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Log } from '../src/log/log.ts';
+import { createMirror } from '../src/mirror/running-mirror.ts';
+import { newIssuer, rawEntries, signedRelease } from './samples.ts';
+import { scratch, startServer } from './server-process.ts';
+
+export interface MirrorFigure {
+  readonly name: string;
+  readonly entries: number;
+  /** From the first request to the mirror checkpoint; starting and stopping the process are in it. */
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly peakMB: number;
+}
+
+type MakeEntries = (count: number, label: number) => Uint8Array[] | Promise<Uint8Array[]>;
+
+export async function mirroring(entries: number): Promise<MirrorFigure[]> {
+  const issuer = await newIssuer();
+  // An open log does not verify them, so that one signature serves for all.
+  const template = await signedRelease(issuer, 0);
+  const statements: MakeEntries = (count, label) =>
+    rawEntries(count, label).map((raw) => Buffer.concat([template.subarray(raw.length), raw]));
+  return [
+    await copying('300 random bytes', entries, rawEntries),
+    await copying('as long as a signed statement', entries, statements),
+  ];
+}
+
+async function copying(name: string, entries: number, make: MakeEntries): Promise<MirrorFigure> {
+  const directory = await scratch();
+  const policy = await fill(directory, entries, make);
+  const server = await startServer(directory);
+  const mirror = join(await scratch(), 'mirror');
+  await createMirror(mirror, 'mirror.example/bench', { mlDsa: false });
+  const policyPath = join(mirror, '..', 'policy');
+  writeFileSync(policyPath, policy);
+  const startedAt = performance.now();
+  const peakMB = await run('--log', server.url, '--policy', policyPath, '--data', mirror, '--once');
+  const seconds = (performance.now() - startedAt) / 1000;
+  await server.stop();
+  await rm(join(mirror, '..'), { recursive: true });
+  const perSecond = Math.round(entries / seconds);
+  return { name, entries, seconds: Math.round(seconds * 10) / 10, perSecond, peakMB };
+}
+
+/** Gives the policy that trusts the log. */
+async function fill(directory: string, entries: number, make: MakeEntries): Promise<string> {
+  const log = await Log.open({ directory, admission: 'open' });
+  for (let label = 1; label < entries; label += 1024) {
+    await log.submitMany(await make(Math.min(1024, entries - label), label));
+  }
+  const { vkeys } = log;
+  await log.close();
+  return `${vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`;
+}
+
+/** The most resident memory of the process, in MB. */
+async function run(...options: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'mirror', ...options], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  let peak = 0;
+  const watching = setInterval(() => {
+    try {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+    } catch {
+      // It has just ended.
+    }
+  }, 50);
+  const [code] = (await once(child, 'exit')) as [number];
+  clearInterval(watching);
+  if (code !== 0) throw new Error(`the mirror exited with ${code}`);
+  return Math.round(peak / 1000);
+}
