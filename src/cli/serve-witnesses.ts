@@ -1,8 +1,9 @@
 /** The files that tell `daybook serve` about its witnesses and auditors: C2SP tlog-policy, with URLs. */
 import { DaybookError } from '../errors.ts';
+import { dataFiles } from '../log/data-directory.ts';
 import type { LogOptions } from '../log/log.ts';
 import { MAX_POLICY_BYTES, parsePolicy, type TrustPolicy } from '../verify/policy.ts';
-import { readBytes } from './files.ts';
+import { isThere, readBytes } from './files.ts';
 import type { ServeConfig } from './serve-config.ts';
 
 /** A note has at most 64 signatures, two of them the log's own. */
@@ -12,11 +13,14 @@ const MAX_COSIGNERS = 60;
 export async function readWitnesses(config: ServeConfig): Promise<LogOptions['witnesses']> {
   const { witnesses: path, auditors: auditorsPath, overrideWitness, heartbeatMs } = config;
   if (path === undefined) {
-    if (auditorsPath === undefined && overrideWitness.length === 0) return undefined;
-    throw new DaybookError(
-      'bad-usage',
-      '--auditors and --override-witness are for a log with witnesses: give it their file with --witnesses',
-    );
+    if (auditorsPath !== undefined || overrideWitness.length > 0) {
+      throw new DaybookError(
+        'bad-usage',
+        '--auditors and --override-witness are for a log with witnesses: give it their file with --witnesses',
+      );
+    }
+    await checkNeverWitnessed(config.data);
+    return undefined;
   }
   const policy = await readPolicy(path);
   const auditors = auditorsPath === undefined ? [] : (await readPolicy(auditorsPath)).witnesses;
@@ -34,6 +38,19 @@ export async function readWitnesses(config: ServeConfig): Promise<LogOptions['wi
     throw new DaybookError('bad-usage', `--override-witness ${unknown}: no witness in ${path}`);
   }
   return { policy, heartbeatMs, auditors, overridden: overrideWitness };
+}
+
+/** Whoever forgets the witnesses of a log would let an old backup of it sign a fork. */
+async function checkNeverWitnessed(directory: string): Promise<void> {
+  const { policy: path } = dataFiles(directory);
+  if (!(await isThere(path))) return;
+  const { witnesses } = parsePolicy(await readBytes(path, MAX_POLICY_BYTES));
+  if (witnesses.length === 0) return;
+  throw new DaybookError(
+    'bad-usage',
+    `the log in ${directory} has the witnesses ${witnesses.map(({ name }) => name).join(', ')}: give it ` +
+      'their file with --witnesses, or to go on without them a file that says `quorum none`',
+  );
 }
 
 async function readPolicy(path: string): Promise<TrustPolicy> {

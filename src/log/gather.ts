@@ -2,6 +2,7 @@
  * Gathers cosignatures: one checkpoint goes to all witnesses at once, each has its own deadline, and
  * none waits for another. The quorum is what the trust policy says (C2SP tlog-policy).
  */
+import { DaybookError } from '../errors.ts';
 import type { SignatureLine } from '../note/note.ts';
 import { reachesQuorum, type PolicyWitness, type TrustPolicy } from '../verify/policy.ts';
 import { Witness, type Signed, type WitnessOptions } from './witness.ts';
@@ -25,7 +26,10 @@ export class Gatherer {
   readonly witnesses: readonly Witness[];
   readonly #stopping = new AbortController();
 
-  /** Witness lines with one URL are one witness with several keys. Throws `bad-usage` for a wrong URL. */
+  /**
+   * Witness lines with one URL are one witness with several keys. Throws `bad-policy` for a line
+   * without URL: nobody could ask that witness what it knows; `bad-usage` for a wrong one.
+   */
   constructor(policy: TrustPolicy, options: Omit<WitnessOptions, 'signal'>) {
     const { signal } = this.#stopping;
     this.policy = policy;
@@ -85,9 +89,11 @@ export function namesOf(witnesses: readonly Witness[]): string[] {
 function byUrl(witnesses: readonly PolicyWitness[]): Map<string, PolicyWitness[]> {
   const found = new Map<string, PolicyWitness[]>();
   for (const witness of witnesses) {
-    // A witness without URL cosigns by some other way, if at all: the log cannot ask it.
-    if (witness.url === undefined) continue;
-    found.set(witness.url, [...(found.get(witness.url) ?? []), witness]);
+    const { name, url } = witness;
+    if (url === undefined) {
+      throw new DaybookError('bad-policy', `witness ${name} has no URL at which it could be asked`);
+    }
+    found.set(url, [...(found.get(url) ?? []), witness]);
   }
   return found;
 }

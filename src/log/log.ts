@@ -81,7 +81,7 @@ export class Log {
    * Opens the log in `options.directory`, or makes one there: keys, genesis entry, first checkpoint.
    * With witnesses it takes entries and signs as soon as they know of nothing newer, which `status`
    * shows. Throws `store-locked`, `store-failed`, `store-corrupt`, `wrong-directory`, `bad-key`, and
-   * `bad-usage` for a witness whose URL is none.
+   * `bad-policy` or `bad-usage` for a witness whose URL is missing or none.
    */
   static async open(options: LogOptions): Promise<Log> {
     const log = new Log(options);
@@ -244,6 +244,7 @@ export class Log {
     const healthy = this.#halted === undefined;
     this.#halted ??= new DaybookError('log-stopping', 'the log is stopping');
     this.#stopping.abort();
+    if (!healthy) this.#running.gatherer.stop();
     await Promise.allSettled([...this.#submitting, this.#recovery]);
     if (healthy) await this.#running.publisher.flush();
     await this.#running.close();

@@ -52,6 +52,8 @@ describe('serve --witnesses', () => {
     expect(policy).toMatchObject({ quorum: 'w', witnesses: [{ name: 'w' }] });
     expect(policy.logs.map(({ key }) => formatVkey(key))).toEqual(vkeys);
     expect(await log.stop()).toBe(0);
+    const { exit, stderr } = await daybook(directory, 'serve', '--data', 'data', '--port', '0');
+    expect(`${exit} ${stderr}`).toMatch(/^2 .*has the witnesses w: .*--witnesses/);
   });
 
   test('refuses files and options that cannot be used, by their names', async () => {
