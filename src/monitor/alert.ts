@@ -9,7 +9,7 @@ export const severities = ['critical', 'warning', 'notice'] as const;
 export interface Alert {
   /** 32 hex digits, the same for the same cause: by it, an alert is raised and delivered once. */
   readonly id: string;
-  /** Name of the rule in the config, or `log-misbehaved` or `log-forked`, which need none. */
+  /** Name of the rule in the config, or what needs none: `log-misbehaved`, `log-forked`, `log-accused`. */
   readonly rule: string;
   readonly severity: Severity;
   readonly origin: string;

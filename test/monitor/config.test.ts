@@ -153,6 +153,7 @@ describe('refused', () => {
       withRule({ rule: 'withdrawal', logs: ['elsewhere'] }),
       'elsewhere is none of the logs',
     ],
+    ['a name of ours', withRule({ rule: 'withdrawal', name: 'log-forked' }), 'begins with log-'],
     [
       'two rules of one name',
       { ...least, rules: [{ rule: 'withdrawal' }, { rule: 'withdrawal' }] },

@@ -134,6 +134,9 @@ function resolveRule(json: RuleJson, context: Context): RuleConfig {
     severity: json.severity ?? severityOf[json.rule],
     logs: json.logs && new Set(json.logs),
   };
+  if (common.name.startsWith('log-')) {
+    throw wrong(`the name ${common.name} begins with log-, as only the monitor's own alerts do`);
+  }
   const watched = context.logs.filter(({ origin }) => common.logs?.has(origin) ?? true);
   for (const origin of json.logs ?? []) {
     if (!watched.some((log) => log.origin === origin)) throw wrong(`${origin} is none of the logs`);
