@@ -49,6 +49,8 @@ export interface LogClientOptions extends HttpOptions {
   readonly hasher?: TreeHasher;
   /** Where the newest checkpoint is asked for below `url`; `checkpoint` when not given. */
   readonly checkpointPath?: string;
+  /** Told of what is given as the newest checkpoint, before anything about it is checked. */
+  readonly onShown?: (note: Uint8Array) => void;
 }
 
 export interface ReleaseFileOptions {
@@ -92,6 +94,7 @@ export class LogClient {
   readonly #heads: HeadKeeper;
   readonly #verifier: SignatureVerifier;
   readonly #checkpointPath: string;
+  readonly #onShown: LogClientOptions['onShown'];
 
   /** Throws `bad-usage` for a URL that is not http(s), `bad-note` or `bad-policy` for malformed trust. */
   constructor(options: LogClientOptions) {
@@ -101,6 +104,7 @@ export class LogClient {
     this.#tiles = new VerifiedTiles(this.#sources, options.hasher);
     this.#verifier = verifier;
     this.#checkpointPath = options.checkpointPath ?? 'checkpoint';
+    this.#onShown = options.onShown;
     this.#heads = new HeadKeeper(trustOf(options), verifier, state, this.#tiles);
   }
 
@@ -120,7 +124,11 @@ export class LogClient {
     return this.#sources.read(
       (source, isMirror) => {
         const path = isMirror ? 'checkpoint' : this.#checkpointPath;
-        const fetchNote = async (): Promise<Uint8Array> => (await source.call(path, call)).body;
+        const fetchNote = async (): Promise<Uint8Array> => {
+          const { body } = await source.call(path, call);
+          this.#onShown?.(body);
+          return body;
+        };
         return isMirror
           ? this.#heads.mirrored(fetchNote, source.base.href)
           : this.#heads.newest(fetchNote, pauseMs);

@@ -148,6 +148,7 @@ export class Monitor {
         cosigner: this.#cosigner,
         clock,
         onConflict: (conflict) => this.#conflict(each.origin, conflict),
+        onRefused: (note) => this.#refused(each.origin, note),
         onGrown: ({ hash }) => this.#gossip.grown(hash),
         onPolled: (polled) => this.#polled(polled),
       });
@@ -184,6 +185,16 @@ export class Monitor {
       this.#options.logger.warn({ origin, err }, 'a conflict could not be judged');
     }
     return this.#gossip.convicted(origin);
+  }
+
+  /** A head that the log signed and does not explain is compared with what others were shown. */
+  async #refused(origin: string, note: Uint8Array): Promise<void> {
+    try {
+      await this.#gossip.take(note, 'log');
+    } catch (err) {
+      if (!(err instanceof DaybookError) || err.code.startsWith('store-')) throw err;
+      this.#options.logger.debug({ origin, err }, 'a checkpoint could not be judged');
+    }
   }
 
   #polled(log: WatchedLog): void {

@@ -40,6 +40,11 @@ export interface WatchOptions {
   readonly onPolled?: ((log: WatchedLog) => void) | undefined;
   /** Given each checkpoint that contradicts what was trusted; whether it convicted the log. */
   readonly onConflict?: ((conflict: ForkEvidence) => Promise<boolean>) | undefined;
+  /**
+   * Given each checkpoint that was not trusted, whatever the reason: of the log's signature and what it
+   * means, nothing was said.
+   */
+  readonly onRefused?: ((note: Uint8Array) => Promise<void>) | undefined;
   /** Called in each poll that made the verified tree grow. */
   readonly onGrown?: ((log: WatchedLog) => Promise<void>) | undefined;
   readonly fetch?: typeof fetch | undefined;
@@ -92,6 +97,8 @@ export class WatchedLog {
   readonly #audited: AuditedLog;
   #problem: DaybookError | undefined;
   #served: Uint8Array | undefined;
+  /** The note that the log gave last in this poll. */
+  #shown: Uint8Array | undefined;
 
   private constructor(options: WatchOptions, hash: string, audited: AuditedLog) {
     const { config, records } = options;
@@ -107,6 +114,7 @@ export class WatchedLog {
       policy: config.policy,
       ...(config.cosigned && { checkpointPath: 'cosigned-checkpoint' }),
       ...(options.fetch && { fetch: options.fetch }),
+      onShown: (note) => (this.#shown = note),
       verifier: verifierOf(options),
       hasher,
       state: {
@@ -174,10 +182,14 @@ export class WatchedLog {
    */
   async poll(signal?: AbortSignal): Promise<void> {
     let found: TrustedHead | undefined;
+    this.#shown = undefined;
     const problem = await this.#firstFailure(
       signal,
       async () => {
         found = await asLogs(() => this.#client.checkpoint(signal));
+      },
+      async () => {
+        if (!found && this.#shown) await this.#options.onRefused?.(this.#shown);
       },
       // A log that shows no newer checkpoint still owes the entries of the one it signed before.
       async () => this.#auditTo(found ?? this.head, signal),
