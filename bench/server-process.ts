@@ -33,10 +33,12 @@ export async function startService(
   directory: string,
   ...options: readonly string[]
 ): Promise<ServerProcess> {
+  // As `npm start` has it, which runs a log.
+  const memory = subcommand === 'serve' ? ['--max-semi-space-size=4'] : [];
   const settings = ['--port', '0', '--data', directory, ...options];
   const child: ChildProcess = spawn(
     process.execPath,
-    ['--max-semi-space-size=4', 'src/cli/main.ts', subcommand, ...settings],
+    [...memory, 'src/cli/main.ts', subcommand, ...settings],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';

@@ -2,7 +2,7 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { verifyConsistency } from '../merkle/consistency.ts';
-import { rfc6962, type Hash } from '../merkle/hash.ts';
+import { rfc6962, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
 /** Size and root of a tree. */
@@ -16,9 +16,10 @@ export function verifyContinuation(
   last: TreeHead | undefined,
   next: TreeHead,
   proof: readonly Hash[],
+  hasher: TreeHasher = rfc6962,
 ): void {
   const { size, root } = next;
-  if (size === 0 && !equalBytes(root, rfc6962.emptyRoot)) {
+  if (size === 0 && !equalBytes(root, hasher.emptyRoot)) {
     throw inconsistent(next, 'its root is not that of the empty tree');
   }
   if (last === undefined || last.size === 0) {
@@ -26,7 +27,8 @@ export function verifyContinuation(
     throw inconsistent(next, `the proof has ${proof.length} hashes, want none from size 0`);
   }
   try {
-    verifyConsistency({ from: last.size, to: size, fromRoot: last.root, toRoot: root, proof });
+    const claim = { from: last.size, to: size, fromRoot: last.root, toRoot: root, proof };
+    verifyConsistency(claim, hasher);
   } catch (cause) {
     throw inconsistent(next, (cause as Error).message, cause);
   }

@@ -2,6 +2,7 @@
 import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
 import { treeSize, type TreeSize } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
+import { nodeTreeHasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import type { Hash } from '../merkle/hash.ts';
 import {
@@ -182,7 +183,7 @@ export class Witness {
 
   #checkContinuation({ proof, checkpoint, note }: Request, last: Last | undefined): void {
     try {
-      verifyContinuation(last, checkpoint, proof);
+      verifyContinuation(last, checkpoint, proof, nodeTreeHasher);
     } catch (error) {
       // Both are signed by the log: if they cannot both be true, they convict it.
       const notes = [formatNote(note), last ? decodeUtf8(last.note) : ''].map((each) =>
