@@ -83,6 +83,23 @@ export class GrowingTree {
     return filled;
   }
 
+  /**
+   * Adds the 256 leaves of a full tile, whose nodes are not hashed again; as `append` does. Throws
+   * `internal` unless the tile is full and the tree's size a multiple of 256.
+   */
+  appendTile(tile: TileTree): FullTile[] {
+    if (tile.width !== TILE_WIDTH || this.#size % TILE_WIDTH !== 0) {
+      throw new DaybookError(
+        'internal',
+        `a tile of ${tile.width} hashes cannot follow ${this.#size} leaves`,
+      );
+    }
+    const filled: FullTile[] = [{ level: 0, index: this.#size / TILE_WIDTH, hashes: tile.hashes }];
+    treeSize(this.#size + TILE_WIDTH);
+    this.#add(TILE_HEIGHT, tile.node(TILE_HEIGHT, 0), filled);
+    return filled;
+  }
+
   /** A copy of the hashes in the partial tile of a level: 0 to 255 times 32 bytes. */
   partialTile(level: number): Uint8Array {
     const width = Math.floor(this.#size / TILE_WIDTH ** level) % TILE_WIDTH;

@@ -28,15 +28,20 @@ export interface TreeHasher {
 
 const LEAF_PREFIX = 0;
 const NODE_PREFIX = 1;
+const USUAL_ENTRY_BYTES = 8192;
 
 /** A hasher built on `sha256`, which must neither keep nor change the bytes it is given. */
 export function treeHasher(sha256: (data: Uint8Array) => Uint8Array): TreeHasher {
   const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES);
   nodeInput[0] = NODE_PREFIX;
+  // Most entries fit it: to make room for each anew costs as much as hashing it.
+  const leafRoom = new Uint8Array(USUAL_ENTRY_BYTES);
   return {
     emptyRoot: asHash(sha256(new Uint8Array(0))),
     leaf(entry) {
-      const input = new Uint8Array(1 + entry.length);
+      const length = 1 + entry.length;
+      const input =
+        length > leafRoom.length ? new Uint8Array(length) : leafRoom.subarray(0, length);
       input[0] = LEAF_PREFIX;
       input.set(entry, 1);
       return sha256(input) as Hash;

@@ -9,9 +9,7 @@ import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
 import { decodeHex, encodeHex } from '../encoding/hex.ts';
 import { leafIndex } from '../encoding/integer.ts';
 import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
-import { asHash, HASH_BYTES, type Hash } from '../merkle/hash.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
-import type { TileTree } from '../merkle/tile-tree.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { Audit, type Judged, type LogName } from './audit.ts';
 import type { Change, Records } from './change.ts';
@@ -32,7 +30,7 @@ export interface AuditSteps {
 const CHUNK_ENTRIES = 16 * TILE_WIDTH;
 /** Bytes and bundles of entries that are being verified while earlier ones are judged. */
 const AHEAD_BYTES = 4 << 20;
-const AHEAD_BUNDLES = 8;
+const AHEAD_BUNDLES = 4;
 
 interface Ahead {
   readonly bundle: LoggedBundle;
@@ -119,9 +117,9 @@ export class AuditedLog {
       if (entry.problem) chunk.failed.push(entry);
       this.#steps.entry(entry, chunk.change);
     }
-    const leaves = leafHashes(bundle.leaves, bundle.entries.length - accepted.length);
+    const known = bundle.entries.length - accepted.length;
     this.#findings += chunk.failed.length - before;
-    const grown = this.tree.grow(leaves, chunk.change);
+    const grown = this.tree.grow(bundle.leaves, known, chunk.change);
     const progress = { ...grown, findings: this.#findings };
     chunk.change.put(progressKey(this.#hash), format(progress));
     chunk.entries += accepted.length;
@@ -139,14 +137,6 @@ export class AuditedLog {
     await change.commit();
     this.tree.settle();
   }
-}
-
-function leafHashes(leaves: TileTree, skipped: number): Hash[] {
-  const hashes: Hash[] = [];
-  for (let i = skipped; i < leaves.width; i++) {
-    hashes.push(asHash(leaves.hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)));
-  }
-  return hashes;
 }
 
 interface Progress {

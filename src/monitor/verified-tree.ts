@@ -79,9 +79,20 @@ export class VerifiedTree {
     return tileHashReader(size, async (tiles) => tiles.map((tile) => this.#tile(tile)), hasher);
   }
 
-  /** Adds leaves, in a change that must be committed before the next one is begun. Gives size and root. */
-  grow(leaves: readonly Hash[], draft: Draft): { readonly size: TreeSize; readonly root: Hash } {
-    for (const { level, index, hashes } of this.#growing.append(leaves)) {
+  /**
+   * Adds the leaves of a bundle's tile behind the first `known`, in a change that must be committed
+   * before what was grown is read. Gives size and root.
+   */
+  grow(
+    tile: TileTree,
+    known: number,
+    draft: Draft,
+  ): { readonly size: TreeSize; readonly root: Hash } {
+    const whole = known === 0 && tile.width === TILE_WIDTH;
+    const filled = whole
+      ? this.#growing.appendTile(tile)
+      : this.#growing.append(hashesIn(tile.hashes.subarray(known * HASH_BYTES)));
+    for (const { level, index, hashes } of filled) {
       draft.put(tileKey(this.#hash, { level, index }), hashes);
     }
     draft.put(tailKey(this.#hash), this.#growing.partialTile(0));

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GrowingTree } from '../../src/merkle/growing-tree.ts';
 import { type FullTile, type TileId, tileWidth, tilesOf } from '../../src/merkle/tile.ts';
+import { TileTree } from '../../src/merkle/tile-tree.ts';
 import { ReferenceTree, distinctLeaves, fastHasher } from './reference-tree.ts';
 
 const tree = distinctLeaves(600);
@@ -41,6 +42,27 @@ describe('a growing tree', () => {
       grown.append([tree.leaf(size)]);
     }
     expectEdge(grown, tree, 600);
+  });
+
+  test('grows by whole tiles as by their leaves', () => {
+    const size = 256 * 257 + 3;
+    const reference = new ReferenceTree([0, size]);
+    const [byTiles, byLeaves] = [GrowingTree.empty(fastHasher), GrowingTree.empty(fastHasher)];
+    for (let from = 0; from + 256 <= size; from += 256) {
+      const tile = new TileTree(reference.tile(0, from / 256, 256), fastHasher);
+      const filled = byTiles.appendTile(tile);
+      expect(filled).toEqual(byLeaves.append(reference.leaves(from, from + 256)));
+    }
+    byTiles.append(reference.leaves(size - 3, size));
+    expectEdge(byTiles, reference, size);
+  });
+
+  test('takes a whole tile only behind whole tiles', () => {
+    const grown = GrowingTree.empty();
+    const [full, partial] = [tree.tile(0, 0, 256), tree.tile(0, 1, 255)];
+    expect(() => grown.appendTile(new TileTree(partial))).toThrow('a tile of 255 hashes');
+    grown.append([tree.leaf(0)]);
+    expect(() => grown.appendTile(new TileTree(full))).toThrow('cannot follow 1 leaves');
   });
 
   test('gives out each full tile once, however the leaves are split into batches', () => {
