@@ -1,6 +1,7 @@
 /** The answers of C2SP tlog-witness over HTTP, one for each sentence of the specification, and in its order. */
 import { createHash } from 'node:crypto';
-import { expect, describe, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { rfc6962 } from '../../src/merkle/hash.ts';
 import { MAX_ADD_CHECKPOINT_BYTES } from '../../src/note/add-checkpoint.ts';
@@ -375,6 +376,23 @@ describe('the face', () => {
     const init = { method: 'POST', body: stream, duplex: 'half' } as const;
     const answer = await fetch(`${url}/add-checkpoint`, init as RequestInit).catch(() => undefined);
     if (answer) expect(answer.status).toBe(413);
+  });
+
+  test('waits a bounded time for a log that drips bytes, and serves others meanwhile', async () => {
+    const log = await MemoryLog.create(numbered(5));
+    const { url } = await witnessOf(log, { limits: { bodyTimeoutMs: 600 } });
+    const body = Buffer.from(await requestBody(log, 0, 5));
+    let at = 0;
+    const drops = new ReadableStream({
+      async pull(controller) {
+        await delay(50);
+        controller.enqueue(body.subarray(at, ++at));
+      },
+    });
+    const init = { method: 'POST', body: drops, duplex: 'half' } as RequestInit;
+    const dripping = fetch(`${url}/add-checkpoint`, init);
+    expect((await post(url, body)).status).toBe(200);
+    expect((await dripping).status).toBe(408);
   });
 
   test('keeps two logs apart', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { proveConsistency } from '../../src/merkle/consistency.ts';
+import type { FaceLimits } from '../../src/http/limits.ts';
 import type { VerifierKey } from '../../src/note/vkey.ts';
 import { initWitness } from '../../src/witness/directory.ts';
 import { createWitnessFace } from '../../src/witness/face.ts';
@@ -39,7 +40,12 @@ export function listOf(...logs: readonly MemoryLog[]): WitnessOptions['list'] {
 
 /** Runs until the test ends. */
 export async function startWitness(
-  options: Partial<WitnessOptions> & { name?: string; mlDsa?: boolean; directory?: string } = {},
+  options: Partial<WitnessOptions> & {
+    name?: string;
+    mlDsa?: boolean;
+    directory?: string;
+    limits?: Partial<FaceLimits>;
+  } = {},
 ): Promise<RunningWitness> {
   const { name = 'witness.example/w1', mlDsa = false, list = listOf(), now } = options;
   const directory = options.directory ?? (await witnessDirectory());
@@ -48,7 +54,8 @@ export async function startWitness(
   const report = (message: string, error?: unknown): void => void reported.push({ message, error });
   const witness = await openWitness(directory, { list, report, ...(now ? { now } : {}) });
   onTestFinished(() => witness.close());
-  const face = createWitnessFace(witness, { logger: pino({ level: 'silent' }) });
+  const { limits = {} } = options;
+  const face = createWitnessFace(witness, { logger: pino({ level: 'silent' }), limits });
   onTestFinished(() => face.stop());
   const { port } = await face.listen(0, '127.0.0.1');
   const url = `http://127.0.0.1:${port}`;
