@@ -394,28 +394,29 @@ describe('channel', () => {
   });
 });
 
-describe('heads', () => {
-  async function witnessed(...rules: object[]): Promise<{
-    scene: RuleScene;
-    cosigned: (at: number, ...names: string[]) => Parameters<RuleScene['head']>[0]['cosignatures'];
-  }> {
-    const names = ['w1', 'w2'];
-    const keys = await Promise.all(
-      names.map(async (name) => (await newNoteSigner(`${name}.example`, 0x04)).key),
-    );
-    const trust = [
-      `log ${logKey}`,
-      ...names.map((name, i) => `witness ${name} ${formatVkey(keys[i]!)}`),
-      'quorum none',
-    ];
-    const scene = await RuleScene.open(rules, { trust });
-    return {
-      scene,
-      cosigned: (timestamp, ...by) =>
-        by.map((name) => ({ name, key: keys[names.indexOf(name)]!, timestamp })),
-    };
-  }
+/** A log that two witnesses cosign, and cosignatures of theirs at a time. */
+async function witnessed(...rules: object[]): Promise<{
+  scene: RuleScene;
+  cosigned: (at: number, ...names: string[]) => Parameters<RuleScene['head']>[0]['cosignatures'];
+}> {
+  const names = ['w1', 'w2'];
+  const keys = await Promise.all(
+    names.map(async (name) => (await newNoteSigner(`${name}.example`, 0x04)).key),
+  );
+  const trust = [
+    `log ${logKey}`,
+    ...names.map((name, i) => `witness ${name} ${formatVkey(keys[i]!)}`),
+    'quorum none',
+  ];
+  const scene = await RuleScene.open(rules, { trust });
+  return {
+    scene,
+    cosigned: (timestamp, ...by) =>
+      by.map((name) => ({ name, key: keys[names.indexOf(name)]!, timestamp })),
+  };
+}
 
+describe('heads', () => {
   test('stale-checkpoint: neither larger nor cosigned later, once each time', async () => {
     const { scene, cosigned } = await witnessed({ rule: 'stale-checkpoint', after: '30m' });
     await scene.head({ size: 10, cosignatures: cosigned(START, 'w1') });
@@ -473,6 +474,49 @@ describe('heads', () => {
     expect(scene.alerts).toHaveLength(1);
     await scene.head({ size: 33, cosignatures: cosigned(scene.now, 'w1') });
     expect(scene.alerts).toHaveLength(2);
+  });
+});
+
+describe('a clock of ours that was a year ahead for a while', () => {
+  const YEAR = 365 * 24 * HOUR;
+
+  test('delays a release that is not confirmed by its time once more, not by a year', async () => {
+    const scene = await RuleScene.open([
+      { rule: 'unconfirmed', after: '24h', approvals: { threshold: 1, keys: ['supervisor'] } },
+    ]);
+    scene.now += YEAR;
+    await scene.log(release());
+    scene.now -= YEAR;
+    await scene.tick();
+    await scene.log(release(purl, [otherFile]));
+    scene.now += 24 * HOUR;
+    await scene.tick();
+    expect(scene.alerts.map(({ index }) => index)).toEqual([1, 2]);
+  });
+
+  test('does not keep a log that stands still from being noticed', async () => {
+    const scene = await RuleScene.open([{ rule: 'stale-checkpoint', after: '30m' }]);
+    scene.now += YEAR;
+    await scene.head({ size: 10, cosignatures: [] });
+    scene.now -= YEAR;
+    for (let i = 0; i < 2; i++) {
+      await scene.tick();
+      scene.now += 1801;
+    }
+    await scene.tick();
+    expect(scene.alerts).toHaveLength(1);
+  });
+
+  test('does not keep a witness from being missed', async () => {
+    const rule = { rule: 'missing-cosigner', witnesses: ['w1'], after: '1h' };
+    const { scene, cosigned } = await witnessed(rule);
+    scene.now += YEAR;
+    await scene.head({ size: 10, cosignatures: cosigned(scene.now, 'w1') });
+    scene.now -= YEAR;
+    await scene.head({ size: 11, cosignatures: [] });
+    scene.now += HOUR + 1;
+    await scene.head({ size: 12, cosignatures: [] });
+    expect(scene.alerts).toHaveLength(1);
   });
 });
 

@@ -25,7 +25,8 @@ export class MissingCosigner implements Rule {
           .filter((cosignature) => cosignature.name === name)
           .map(({ timestamp }) => Math.min(timestamp, scope.now));
         const known = Object.hasOwn(before, name) ? before[name] : undefined;
-        return [name, Math.max(...times, known ?? (times.length > 0 ? 0 : scope.now))];
+        const earlier = known ?? (times.length > 0 ? 0 : scope.now);
+        return [name, Math.max(...times, Math.min(earlier, scope.now))];
       }),
     );
     if (witnesses.some((name) => last[name] !== before[name]))

@@ -23,17 +23,18 @@ export class StaleCheckpoint implements Rule {
   /** Signing again costs the log nothing; a larger tree, or a witness's later time, is news. */
   head({ size, cosignatures }: SeenHead, scope: RuleScope): void {
     const before = scope.get<Freshest>('newest');
-    // A witness whose clock is ahead must not make all that follows look old.
+    // A clock that was ahead, a witness's or our own, must not make all that follows look old.
+    const cosignedBefore = Math.min(before?.cosigned ?? 0, scope.now);
     const times = cosignatures.map(({ timestamp }) => Math.min(timestamp, scope.now));
-    const cosigned = Math.max(before?.cosigned ?? 0, ...times);
-    if (before !== undefined && size <= before.size && cosigned <= before.cosigned) return;
+    const cosigned = Math.max(cosignedBefore, ...times);
+    if (before !== undefined && size <= before.size && cosigned <= cosignedBefore) return;
     scope.put<Freshest>('newest', { size, cosigned, seen: scope.now });
   }
 
   tick(scope: RuleScope): void {
-    const newest = scope.get<Freshest>('newest');
-    if (newest === undefined) {
-      scope.put<Freshest>('newest', { size: 0, cosigned: 0, seen: scope.now });
+    const newest = scope.get<Freshest>('newest') ?? { size: 0, cosigned: 0, seen: Infinity };
+    if (newest.seen > scope.now) {
+      scope.put<Freshest>('newest', { ...newest, seen: scope.now });
       return;
     }
     const { after } = this.#config;

@@ -69,12 +69,18 @@ export class Unconfirmed implements Rule {
   tick(scope: RuleScope): void {
     const queue = scope.get<Queue>('queue');
     if (queue === undefined) return;
+    const latest = scope.now + this.#config.after;
     let { first } = queue;
     for (; first < queue.next; first++) {
-      const waiting = scope.get<Waiting>(`queue/${first}`);
-      if (waiting !== undefined && waiting.deadline > scope.now) break;
+      const key = `queue/${first}`;
+      const waiting = scope.get<Waiting>(key);
+      if (waiting !== undefined && waiting.deadline > scope.now) {
+        // The clock was ahead when it was queued: it must not hold up those behind it for longer.
+        if (waiting.deadline > latest) scope.put<Waiting>(key, { ...waiting, deadline: latest });
+        break;
+      }
       if (waiting !== undefined) this.#judge(waiting, scope);
-      scope.delete(`queue/${first}`);
+      scope.delete(key);
     }
     if (first > queue.first) scope.put<Queue>('queue', { first, next: queue.next });
   }
