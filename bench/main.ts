@@ -13,15 +13,17 @@ import { requireWrk } from './server-process.ts';
 import { verdicts } from './verdict.ts';
 import { verifying } from './verify.ts';
 import { witnesses } from './witness.ts';
+import { witnessed } from './witnessed.ts';
 
 const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness, mirror; separated by commas. */
+    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness, witnessed, mirror; separated by commas. */
     only: {
       type: 'string',
-      default: 'append,http,reads,channels,verify,verdict,release-file,av-update,witness,mirror',
+      default:
+        'append,http,reads,channels,verify,verdict,release-file,av-update,witness,witnessed,mirror',
     },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
@@ -70,6 +72,7 @@ if (sections.includes('verify')) show('verify', [await verifying()]);
 if (sections.includes('verdict')) show('verdict', await verdicts());
 if (sections.includes('release-file')) show('release-file', await releaseFiles());
 if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
+if (sections.includes('witnessed')) show('witnessed', await witnessed(500 * scale));
 if (sections.includes('witness')) show('witness', await witnesses(400 * scale));
 if (sections.includes('mirror')) show('mirror', await mirroring(1_000_000 * scale));
 

@@ -5,7 +5,7 @@
 import { decodeUtf8 } from '../encoding/bytes.ts';
 import { parseDecimal, treeSize, type TreeSize } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
-import { Http, retryAfter, type Answer } from '../http/outbound.ts';
+import { errorOf, Http, retryAfter, type Answer } from '../http/outbound.ts';
 import type { Hash } from '../merkle/hash.ts';
 import { formatAddCheckpoint, parseSignatureLines } from '../note/add-checkpoint.ts';
 import { parseNote, type SignatureLine } from '../note/note.ts';
@@ -180,7 +180,7 @@ export class Witness {
   #refused({ status, headers, body }: Answer): DaybookError {
     const wait = Math.min(retryAfter(headers) ?? 0, MAX_RETRY_AFTER_MS);
     this.#askableAt = performance.now() + wait;
-    return new DaybookError('network', `it answered ${status}: ${firstLine(body)}`);
+    return errorOf(problemIn(body), `it answered ${status}`);
   }
 
   #cosigns(): void {
@@ -208,7 +208,12 @@ function sizeIn({ body }: Answer): TreeSize {
   return treeSize(parseDecimal(decodeUtf8(body).replace(/\n$/, '')));
 }
 
-function firstLine(body: Uint8Array): string {
-  const text = Buffer.from(body.subarray(0, 300)).toString('utf8');
-  return JSON.stringify(text.split('\n', 1)[0]);
+/** Witnesses of other makers answer with a line of text, if with anything. */
+function problemIn(body: Uint8Array): unknown {
+  const text = Buffer.from(body).toString('utf8');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return { detail: JSON.stringify(text.trim().slice(0, 300)) };
+  }
 }
