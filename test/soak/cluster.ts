@@ -15,8 +15,6 @@ import { startWorker, type Worker } from './worker.ts';
 export const WITNESSES = 3;
 /** Seconds between questions to the log, and to peers and witnesses: the least that a config allows. */
 const INTERVAL_SECONDS = 1;
-/** How long monitors wait for an explanation of a head that they cannot judge. */
-const ACCUSE_AFTER = '4s';
 
 /** A log as the cluster is told of it. */
 export interface WatchedLog {
@@ -109,8 +107,11 @@ export class Cluster {
     return [...this.witnesses.map(({ vkey }) => vkey), this.colluderKey];
   }
 
-  /** Makes new monitors that follow these logs, and tells the witnesses of them. */
-  async watch(logs: readonly WatchedLog[], round: number): Promise<void> {
+  /**
+   * Makes new monitors that follow these logs, and tells the witnesses of them. After so long a head
+   * that nobody explains becomes an accusation.
+   */
+  async watch(logs: readonly WatchedLog[], round: number, accuseAfter: string): Promise<void> {
     this.#logs = logs;
     await writeFile(this.#logsFile, logs.map(({ vkey }) => `log ${vkey}\n`).join(''));
     const witnessPorts = [
@@ -140,7 +141,7 @@ export class Cluster {
           witnesses,
           intervalSeconds: INTERVAL_SECONDS,
           acceptReports: true,
-          accuseAfter: ACCUSE_AFTER,
+          accuseAfter,
         },
         pollSeconds: INTERVAL_SECONDS,
         cosign: true,

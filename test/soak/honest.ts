@@ -1,7 +1,7 @@
 /**
- * A round of honest logs under trouble: `daybook serve` with three witnesses, stopped and killed; slow
- * links; caches that show old checkpoints after new ones; heads that are reported late and in another
- * order; witnesses and monitors started anew; partitions. Nobody may be convicted or accused.
+ * A round of honest logs under trouble: cosigned by three witnesses, stopped and killed; slow links;
+ * caches that show old checkpoints after new ones; heads that are reported late and in another order;
+ * witnesses and monitors started anew; partitions. Nobody may be convicted or accused.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,18 +9,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Log } from '../../src/log/log.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import { WITNESSES, type Cluster, type WatchedLog } from './cluster.ts';
+import type { HonestLogCalls } from './honest-log.ts';
 import { Link } from './link.ts';
 import { separate } from './partition.ts';
 import { Random } from './random.ts';
 import { CLIENTS, drawPartition, MONITORS } from './scenario.ts';
-import { startService, type Service } from './service.ts';
 import { StaleCache } from './stale-cache.ts';
 import { Tribunal } from './tribunal.ts';
+import { startWorker, type Worker } from './worker.ts';
 
 export interface HonestOutcome {
   readonly runs: number;
   /** Logs whose last checkpoint every monitor had verified in the end. */
   readonly followed: number;
+  /** Entries that the logs took. */
+  readonly entries: number;
   /** What should not be: evidence, accusations and alerts against logs or witnesses, a line each. */
   readonly wrongs: readonly string[];
 }
@@ -36,11 +39,20 @@ interface Stage {
   readonly direct: Link;
   /** Checkpoints as they were shown over time. */
   readonly notes: Uint8Array<ArrayBuffer>[];
-  service: Service;
+  entries: number;
 }
 
+/** A process and the logs that it runs. */
+interface Host {
+  readonly stages: readonly Stage[];
+  process: Worker<HonestLogCalls>;
+}
+
+const HOSTS = 2;
 const STEPS = 8;
-const CATCH_UP_MS = 30_000;
+const CATCH_UP_MS = 60_000;
+/** Longer than anything is away here; a log that is, and whose newest head was reported, is accused. */
+const ACCUSE_AFTER = '2m';
 /** Rules of alerts that say that a log is not honest. */
 const grave = /term="(log-[a-z]+)"/g;
 
@@ -51,19 +63,20 @@ export async function playHonest(
 ): Promise<HonestOutcome> {
   const directory = join(cluster.directory, `honest-${round}`);
   await mkdir(directory, { recursive: true });
-  const made = await Promise.all(
-    seeds.map((seed, i) => makeLog(cluster, seed, round * 1000 + i, directory)),
-  );
-  await cluster.watch(
-    made.map(({ log }) => log),
-    round,
-  );
   const stages: Stage[] = [];
-  for (const each of made) {
-    const stage = { ...each, service: await serve(each) };
-    lead(stage);
-    stages.push(stage);
+  for (const [i, seed] of seeds.entries()) {
+    stages.push(await setUp(cluster, seed, round * 1000 + i, directory));
   }
+  await cluster.watch(
+    stages.map(({ log }) => log),
+    round,
+    ACCUSE_AFTER,
+  );
+  const hosts = Array.from({ length: HOSTS }, (_, host) => ({
+    stages: stages.filter((_, i) => i % HOSTS === host),
+    process: startWorker<HonestLogCalls>('./honest-log.ts'),
+  }));
+  await Promise.all(hosts.map(openLogs));
   const tribunal = new Tribunal(
     stages.map(({ log }) => log.vkey),
     cluster.witnessKeys,
@@ -74,8 +87,9 @@ export async function playHonest(
   const random = new Random(seeds[0] ?? 0);
   const partition = drawPartition(seeds[0] ?? 0);
   await Promise.all([
-    ...stages.map((stage) => play(stage, cluster)),
-    restartSome(cluster, random),
+    ...hosts.flatMap((host) => host.stages.map((stage) => play(stage, host, cluster))),
+    ...hosts.map((host) => restartHost(host, random)),
+    restartOthers(cluster, random),
     partition && separate(cluster, partition),
   ]);
   const followed = await countFollowed(cluster, stages);
@@ -83,16 +97,15 @@ export async function playHonest(
   await sitting;
   const wrongs = [...tribunal.wrongs(), ...(await alertsOf(cluster))];
   await cluster.unwatch();
-  for (const { service, log, caches, direct } of stages) {
-    await service.stop();
+  for (const { process } of hosts) await process.kill();
+  for (const { log, caches, direct } of stages) {
     for (const each of [...log.links, ...caches, direct]) each.close();
   }
-  return { runs: stages.length, followed, wrongs };
+  const entries = stages.reduce((sum, stage) => sum + stage.entries, 0);
+  return { runs: stages.length, followed, entries, wrongs };
 }
 
-type Made = Omit<Stage, 'service'>;
-
-async function makeLog(cluster: Cluster, seed: number, id: number, parent: string): Promise<Made> {
+async function setUp(cluster: Cluster, seed: number, id: number, parent: string): Promise<Stage> {
   const random = new Random(seed);
   const directory = join(parent, `log-${id}`);
   const origin = `honest-${id}.example/seed-${seed}`;
@@ -112,47 +125,45 @@ async function makeLog(cluster: Cluster, seed: number, id: number, parent: strin
   const links = await Promise.all(caches.map(({ port }) => Link.open(port)));
   for (const link of links) link.delayMs = random.one([0, 0, 20, 300]);
   const direct = await Link.open(0);
-  return { id, random, log: { origin, vkey, links }, directory, policy, caches, direct, notes: [] };
+  const files = { directory, policy };
+  return {
+    id,
+    random,
+    log: { origin, vkey, links },
+    ...files,
+    caches,
+    direct,
+    notes: [],
+    entries: 0,
+  };
 }
 
-function serve({ directory, policy }: Made): Promise<Service> {
-  const settings = ['--interval-ms', '100', '--witnesses', policy];
-  return startService('serve', '--data', directory, '--port', '0', ...settings);
+async function openLogs({ stages, process }: Host): Promise<void> {
+  for (const { id, directory, policy, caches, direct } of stages) {
+    const port = await process.call('open', { id, directory, policy });
+    for (const each of [...caches, direct]) each.lead(port);
+  }
 }
 
-function lead({ service, caches, direct }: Stage): void {
-  for (const each of [...caches, direct]) each.lead(service.port);
-}
-
-async function play(stage: Stage, cluster: Cluster): Promise<void> {
-  const { random } = stage;
+async function play(stage: Stage, host: Host, cluster: Cluster): Promise<void> {
+  const { random, id } = stage;
   for (let step = 0; step < STEPS; step++) {
     await delay(random.whole(0, 1500));
-    await append(stage, random.whole(1, random.one([3, 300])));
+    const given = { id, label: `step ${step}`, count: random.whole(1, random.one([3, 300])) };
+    // A log that is being started anew takes nothing.
+    stage.entries += await host.process.call('append', given).catch(() => 0);
     await remember(stage);
     if (random.chance(0.5)) await look(stage, cluster, random.whole(0, CLIENTS - 1));
     if (random.chance(0.7)) await reportLate(stage, cluster);
-    if (random.chance(0.2)) await restart(stage, random.chance(0.5));
   }
   await reportLate(stage, cluster);
 }
 
-/** A log that has no quorum, or that is being started, takes nothing: then it is as it was. */
-async function append({ direct, random }: Stage, count: number): Promise<void> {
-  const label = random.whole(0, 2 ** 31);
-  const entries = Array.from({ length: count }, (_, i) => `entry ${label} ${i}`);
-  await Promise.all(
-    entries.map((body) =>
-      fetch(`${direct.url}/add`, { method: 'POST', body, signal: AbortSignal.timeout(3000) })
-        .then((answer) => answer.arrayBuffer())
-        .catch(() => undefined),
-    ),
-  );
-}
-
 async function remember({ direct, notes }: Stage): Promise<void> {
-  const answer = await fetch(`${direct.url}/checkpoint`).catch(() => undefined);
-  if (answer?.status === 200) notes.push(new Uint8Array(await answer.arrayBuffer()));
+  const signal = AbortSignal.timeout(3000);
+  const answer = await fetch(`${direct.url}/checkpoint`, { signal }).catch(() => undefined);
+  const note = answer?.status === 200 && (await answer.arrayBuffer().catch(() => undefined));
+  if (note) notes.push(new Uint8Array(note));
 }
 
 async function look({ id, log }: Stage, cluster: Cluster, client: number): Promise<void> {
@@ -174,13 +185,17 @@ async function reportLate({ notes, random }: Stage, cluster: Cluster): Promise<v
   }
 }
 
-async function restart(stage: Stage, kill: boolean): Promise<void> {
-  await (kill ? stage.service.kill() : stage.service.stop());
-  stage.service = await serve(stage);
-  lead(stage);
+async function restartHost(host: Host, random: Random): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await delay(random.whole(1500, 5000));
+    if (random.chance(0.5)) await host.process.call('stop', undefined);
+    await host.process.kill();
+    host.process = startWorker<HonestLogCalls>('./honest-log.ts');
+    await openLogs(host);
+  }
 }
 
-async function restartSome(cluster: Cluster, random: Random): Promise<void> {
+async function restartOthers(cluster: Cluster, random: Random): Promise<void> {
   for (let i = 0; i < 2; i++) {
     await delay(random.whole(500, 3000));
     await cluster.restartWitness(random.whole(0, WITNESSES - 1), random.chance(0.5));
@@ -204,7 +219,7 @@ async function countFollowed(cluster: Cluster, stages: readonly Stage[]): Promis
   }
 }
 
-/** Of the newest checkpoint, when everything that was taken is published. */
+/** Of the newest checkpoint, when everything that was taken had time to be published. */
 async function sizeOf(stage: Stage): Promise<number> {
   await delay(1500);
   await remember(stage);

@@ -50,6 +50,7 @@ interface Stage {
   shownAt?: number;
 }
 
+const ACCUSE_AFTER = '4s';
 /** After the last scenario was played and the partition is over. */
 const VERDICT_MS = 30_000;
 /** Long enough for monitors to ask for what they cannot judge. */
@@ -71,6 +72,7 @@ export async function playRound(
   await cluster.watch(
     stages.map(({ log }) => log),
     round,
+    ACCUSE_AFTER,
   );
   const partition = drawPartition(seeds[0] ?? 0);
   const tribunal = new Tribunal(

@@ -52,6 +52,7 @@ export function summary(rounds: readonly RoundOutcome[]): Summary {
 export function honestSummary(outcomes: readonly HonestOutcome[]): {
   readonly runs: number;
   readonly followed: number;
+  readonly entries: number;
   readonly wronged: number;
 } {
   const sum = (of: (outcome: HonestOutcome) => number): number =>
@@ -59,6 +60,7 @@ export function honestSummary(outcomes: readonly HonestOutcome[]): {
   return {
     runs: sum(({ runs }) => runs),
     followed: sum(({ followed }) => followed),
+    entries: sum(({ entries }) => entries),
     wronged: sum(({ wrongs }) => wrongs.length),
   };
 }

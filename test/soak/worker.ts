@@ -56,7 +56,9 @@ export function startWorker<C extends Calls>(file: string): Worker<C> {
       const id = ++last;
       return new Promise((resolve, reject) => {
         open.set(id, { resolve, reject });
-        child.send({ id, name, given } satisfies Asked);
+        child.send({ id, name, given } satisfies Asked, (error) => {
+          if (error) reject(error);
+        });
       });
     },
     async kill() {
