@@ -17,7 +17,7 @@ export async function startLog(data: string, options: readonly string[] = []): P
   const port = await new Promise<string>((resolve, reject) => {
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
-      const [, found] = /http:\/\/[^\s/]+:(\d+)/.exec(output) ?? [];
+      const [, found] = /, at http:\/\/[^\s/]+:(\d+)/.exec(output) ?? [];
       if (found !== undefined) resolve(found);
     };
     child.stdout.on('data', read);

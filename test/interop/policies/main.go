@@ -1,8 +1,10 @@
-// Command policies reads policies as torchwood and tessera do, and judges checkpoints by them.
+// Command policies reads policies as torchwood and tessera do, and judges checkpoints and proof files
+// by them.
 //
-// Standard input is a JSON array of {"policy": octets, "checkpoints": [note, ...]}, all in base64.
-// Standard output is an array of what each says: whether it reads the policy, and if so, whether the
-// policy is satisfied by each of the checkpoints.
+// Standard input is a JSON array of {"policy": octets, "checkpoints": [note, ...], "proofs": [file, ...]},
+// all in base64. Standard output is an array of what each says: whether it reads the policy, and if so,
+// whether the policy is satisfied by each of the checkpoints. torchwood also says of each proof file
+// whether it shows, by the policy, that its extra data was logged.
 package main
 
 import (
@@ -12,16 +14,19 @@ import (
 
 	"filippo.io/torchwood"
 	"github.com/transparency-dev/tessera"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 type question struct {
 	Policy      []byte   `json:"policy"`
 	Checkpoints [][]byte `json:"checkpoints"`
+	Proofs      [][]byte `json:"proofs"`
 }
 
 type reading struct {
 	Error     string `json:"error,omitempty"`
 	Satisfied []bool `json:"satisfied"`
+	Proven    []bool `json:"proven,omitempty"`
 }
 
 type answer struct {
@@ -53,10 +58,18 @@ func byTorchwood(q question) reading {
 	if err != nil {
 		return reading{Error: err.Error()}
 	}
-	return judge(q, func(checkpoint []byte) bool {
+	r := judge(q, func(checkpoint []byte) bool {
 		_, _, err := torchwood.VerifyCheckpoint(checkpoint, policy)
 		return err == nil
 	})
+	for _, proof := range q.Proofs {
+		entry, err := torchwood.ProofExtraData(proof)
+		if err == nil {
+			err = torchwood.VerifyProof(policy, tlog.RecordHash(entry), proof)
+		}
+		r.Proven = append(r.Proven, err == nil)
+	}
+	return r
 }
 
 func byTessera(q question) reading {
