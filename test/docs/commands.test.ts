@@ -63,7 +63,13 @@ class Reader {
 
   static async withClone(): Promise<Reader> {
     const directory = await mkdtemp(join(tmpdir(), 'daybook-docs-'));
-    for (const name of ['package.json', 'LICENSE', 'src', 'dist']) {
+    for (const name of [
+      'package.json',
+      'LICENSE',
+      'src',
+      'dist',
+      'test/vectors/daybook-evidence',
+    ]) {
       await cp(name, join(directory, name), { recursive: true });
     }
     await symlink(resolve('node_modules'), join(directory, 'node_modules'));
@@ -168,6 +174,7 @@ const pages = [
   'docs/policy.md',
   'docs/source.md',
   'docs/monitor-rules.md',
+  'docs/gossip.md',
 ];
 
 describe.each(pages)('%s', async (path) => {

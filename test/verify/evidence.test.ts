@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeUtf8, utf8 } from '../../src/encoding/bytes.ts';
@@ -5,8 +6,10 @@ import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { asHash } from '../../src/merkle/hash.ts';
 import { formatNote, MAX_NOTE_BYTES, parseNote } from '../../src/note/note.ts';
 import { signNote, type NoteSigner } from '../../src/note/sign.ts';
+import { webVerifier } from '../../src/signature/web-verifier.ts';
 import { convict, formatEvidence, MAX_EVIDENCE_BYTES } from '../../src/verify/evidence.ts';
 import { parseEvidence, verifyEvidence, type Conviction } from '../../src/verify/evidence.ts';
+import { parsePolicy } from '../../src/verify/policy.ts';
 import { parseHead } from '../../src/verify/signed-head.ts';
 import { MemoryLog, numbered } from '../client/memory-log.ts';
 import { newNoteSigner } from '../note/new-signer.ts';
@@ -275,5 +278,32 @@ describe('hostile evidence', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+/** Of what there is nothing to sign with anew: for other implementations too. */
+describe('the published files', () => {
+  const folder = 'test/vectors/daybook-evidence';
+  const read = (name: string): Uint8Array => new Uint8Array(readFileSync(`${folder}/${name}`));
+  const expected = JSON.parse(decodeUtf8(read('expected.json'))) as Record<string, Json>;
+  const { logs, witnesses } = parsePolicy(read('log.policy'));
+  const keys = {
+    logKeys: logs.map(({ key }) => key),
+    witnessKeys: witnesses.map(({ key }) => key),
+  };
+
+  test.each(Object.entries(expected))('%s', async (name, { code, ...conviction }) => {
+    const judged = verifyEvidence(read(name), keys, webVerifier);
+    if (code === null) expect(await judged).toMatchObject(conviction);
+    else await expect(judged).rejects.toMatchObject({ code });
+  });
+
+  test('docs/formats.md shows one of them', () => {
+    const sample = JSON.parse(decodeUtf8(read('inconsistent.json'))) as Record<string, string>;
+    const formats = readFileSync('docs/formats.md', 'utf8');
+    for (const member of ['smaller', 'larger', 'root'] as const) {
+      const start = JSON.stringify(sample[member]!.split('— ')[0]).slice(0, -1);
+      expect(formats).toContain(`"${member}": ${start}`);
+    }
   });
 });
