@@ -12,6 +12,7 @@ import { mergeSignatures } from '../note/add-checkpoint.ts';
 import { formatNote, MAX_SIGNATURES, parseNote, type SignatureLine } from '../note/note.ts';
 import { signNote, type NoteSigner } from '../note/sign.ts';
 import type { Draft } from './draft.ts';
+import { convictedKey } from './gossip/evidence-store.ts';
 
 export interface AuditedHead {
   readonly size: number;
@@ -40,10 +41,12 @@ export class Cosigner {
 
   /**
    * Cosigns a head whose every entry was audited, in `draft`: serve the note when that is committed.
-   * Undefined when the newest cosignature is still good. Throws `clock-went-back` when the clock is
-   * behind it, and `log-forked` for a head that contradicts it.
+   * Undefined when the newest cosignature is still good, and for a convicted log: a cosignature says
+   * that the head is consistent with all others that were seen. Throws `clock-went-back` when the
+   * clock is behind it, and `log-forked` for a head that contradicts it.
    */
   async cosign(hash: string, head: AuditedHead, draft: Draft): Promise<Uint8Array | undefined> {
+    if (draft.get(convictedKey(hash))) return undefined;
     const note = parseNote(head.note);
     const others = note.signatures.filter((line) => !this.#isOwn(line));
     const before = lastCosigned(hash, draft);

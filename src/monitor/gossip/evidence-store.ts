@@ -3,9 +3,11 @@
  * before did not: so there is little of it, however much is sent.
  *
  *     gossip/evidence/<origin hash>/<id>      an evidence file
+ *     gossip/convicted/<origin hash>          the id of the first one
  *     gossip/accusation/<origin hash>/<id>    an accusation file
  */
 import { hash } from 'node:crypto';
+import { utf8 } from '../../encoding/bytes.ts';
 import { DaybookError } from '../../errors.ts';
 import { nodeVerifier as verifier } from '../../keys/node-verifier.ts';
 import { formatAccusation, type Accusation } from '../../verify/accusation.ts';
@@ -30,6 +32,11 @@ export const MAX_ACCUSATIONS = 16;
 
 export function evidenceId(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
+}
+
+/** Of a record that is there once the log of this origin hash was convicted. */
+export function convictedKey(hash: string): string {
+  return `gossip/convicted/${hash}`;
 }
 
 export class EvidenceStore {
@@ -85,6 +92,7 @@ export class EvidenceStore {
     const { id, bytes } = evidence;
     if (!this.convicted()) draft.raise(conviction(evidence, draft.now));
     for (const name of witnesses) draft.raise(conviction(evidence, draft.now, name));
+    if (!this.convicted()) draft.put(convictedKey(this.#hash), utf8(id));
     this.#evidence.push(evidence);
     draft.put(`gossip/evidence/${this.#hash}/${id}`, bytes);
     return true;

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeUtf8, utf8 } from '../../../src/encoding/bytes.ts';
 import { nodeVerifier } from '../../../src/keys/node-verifier.ts';
+import { Change } from '../../../src/monitor/change.ts';
+import { Cosigner } from '../../../src/monitor/cosigner.ts';
 import { MAX_ACCUSATIONS } from '../../../src/monitor/gossip/evidence-store.ts';
 import {
   MAX_CLIENT_HEADS,
@@ -48,6 +50,20 @@ describe('the judge of heads', () => {
       nodeVerifier,
     );
     expect(verified).toMatchObject({ kind: 'inconsistent', sizes: [FORK_AT + 1, 40] });
+  });
+
+  test('keeps the monitor from cosigning a log that was convicted', async () => {
+    const scene = await monitorOf(honest);
+    await scene.advance(40);
+    const cosigner = new Cosigner([await newNoteSigner('m.example', 0x04)]);
+    const cosign = async (size: number): Promise<unknown> => {
+      const head = { size, root: honest.root(size), note: await honest.note(size) };
+      const draft = new Change(scene.records, () => undefined, scene.now);
+      return cosigner.cosign(scene.followed.hash, head, draft);
+    };
+    expect(await cosign(40)).toBeDefined();
+    await scene.gossip.take(await forked.note(30), 'client');
+    expect(await cosign(50)).toBeUndefined();
   });
 
   test('judges what is above its tree when it has grown', async () => {
