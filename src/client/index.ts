@@ -1,11 +1,7 @@
 /** `daybook/client`: the client of a remote log. It runs in Node and in the browser. */
 export { DaybookError, type ErrorCode } from '../errors.ts';
 export { discoverVkeys } from './discover.ts';
-export {
-  LogClient,
-  type LogClientOptions,
-  type LoggedEntry,
-  type ReleaseFileOptions,
-} from './log-client.ts';
+export { LogClient, type LogClientOptions, type LoggedEntry } from './log-client.ts';
+export type { ReleaseFileOptions } from './file-maker.ts';
 export type { HeadState, TrustedHead } from './trusted-head.ts';
 export type { Submitted } from './submit.ts';

@@ -8,24 +8,16 @@ import { proveInclusion } from '../merkle/inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
-import { parseCheckpoint } from '../note/checkpoint.ts';
-import { MAX_NOTE_BYTES, parseNote } from '../note/note.ts';
-import { originHash } from '../note/origin-hash.ts';
+import { MAX_NOTE_BYTES } from '../note/note.ts';
 import { formatTlogProof, type TlogProof } from '../proof/tlog-proof.ts';
-import type { PublicKey, SignatureVerifier } from '../signature/port.ts';
+import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { sendBatch } from './batch.ts';
-import { Http, pause, type HttpOptions } from '../http/outbound.ts';
-import {
-  fetchChannel,
-  fetchChannelFile,
-  makeChannelFile,
-  makeReleaseFile,
-  type ShownChannel,
-} from './release-file.ts';
+import { type Http, pause, type HttpOptions } from '../http/outbound.ts';
 import { acceptAnswer, MAX_POLLS, POLL_MS, submitEntry, type Submitted } from './submit.ts';
+import { FileMaker, type ReleaseFileOptions } from './file-maker.ts';
 import { Sources } from './sources.ts';
 import { HeadKeeper, memoryState, type HeadState, type TrustedHead } from './trusted-head.ts';
 import { VerifiedTiles, type VerifiedBundle } from './verified-tiles.ts';
@@ -53,22 +45,6 @@ export interface LogClientOptions extends HttpOptions {
   readonly onShown?: (note: Uint8Array) => void;
 }
 
-export interface ReleaseFileOptions {
-  /** Channels whose newest statements are put in, for media without a network. */
-  readonly channels?: readonly string[];
-  /**
-   * Only statements that one of these keys signed: where others log so many about the file that those
-   * which a policy asks for would not fit.
-   */
-  readonly issuers?: readonly PublicKey[] | undefined;
-  /**
-   * Monitoring prefix (C2SP tlog-witness) of a monitor, mirror or witness: its newest checkpoint is
-   * proven against, for a policy that wants its cosignature.
-   */
-  readonly auditor?: string | undefined;
-  readonly signal?: AbortSignal;
-}
-
 export interface LoggedEntry {
   readonly index: LeafIndex;
   readonly entry: Uint8Array;
@@ -92,6 +68,7 @@ export class LogClient {
   readonly #sources: Sources;
   readonly #tiles: VerifiedTiles;
   readonly #heads: HeadKeeper;
+  readonly #files: FileMaker;
   readonly #verifier: SignatureVerifier;
   readonly #checkpointPath: string;
   readonly #onShown: LogClientOptions['onShown'];
@@ -106,6 +83,13 @@ export class LogClient {
     this.#checkpointPath = options.checkpointPath ?? 'checkpoint';
     this.#onShown = options.onShown;
     this.#heads = new HeadKeeper(trustOf(options), verifier, state, this.#tiles);
+    this.#files = new FileMaker({
+      sources: this.#sources,
+      heads: this.#heads,
+      tiles: this.#tiles,
+      verifier,
+      newest: (signal) => this.checkpoint(signal),
+    });
   }
 
   get url(): string {
@@ -221,34 +205,11 @@ export class LogClient {
    * A release file: the statements about the file with this digest, and about its source, under the
    * newest checkpoint or the one that `auditor` cosigned last, with a channel file of each of
    * `channels`. Throws `not-found` when there are no statements or a channel has none,
-   * `inclusion-invalid` when the log lied, and as `checkpoint` does.
+   * `inclusion-invalid` when the log lied, and as `checkpoint` does. While the log is away, from a
+   * mirror, which has no index: that reads all of it.
    */
-  async releaseFile(
-    sha256: Uint8Array,
-    { channels = [], issuers, auditor, signal }: ReleaseFileOptions = {},
-  ): Promise<Uint8Array> {
-    // Before the checkpoint, so that it covers them.
-    const shown = await Promise.all(channels.map((name) => fetchChannel(this.#http, name, signal)));
-    const head = await (auditor === undefined
-      ? this.checkpoint(signal)
-      : this.#audited(auditor, signal));
-    const found = { http: this.#http, head, read: this.#reader(head) };
-    const tree = { ...found, verifier: this.#verifier, issuers, signal };
-    const files = await Promise.all(
-      channels.map((name, i) => makeChannelFile(tree, shown[i] as ShownChannel, name)),
-    );
-    return makeReleaseFile(tree, sha256, files);
-  }
-
-  /** The checkpoint that a monitor, mirror or witness cosigned last, at its monitoring prefix. */
-  async #audited(prefix: string, signal?: AbortSignal): Promise<TrustedHead> {
-    const call = { accept: 'text/plain', fresh: true, maxBytes: MAX_NOTE_BYTES, signal };
-    // Which log to ask for: what comes back is judged by the policy, whatever the log says here.
-    const shown = await this.#http.call('checkpoint', call);
-    const { origin } = parseCheckpoint(parseNote(shown.body).text);
-    const path = `${originHash(origin)}/checkpoint`;
-    const { body } = await new Http(prefix, this.#http.options).call(path, call);
-    return this.#heads.observed(body);
+  async releaseFile(sha256: Uint8Array, options: ReleaseFileOptions = {}): Promise<Uint8Array> {
+    return this.#files.releaseFile(sha256, options);
   }
 
   /**
@@ -256,7 +217,7 @@ export class LogClient {
    * Who may publish the channel is for a policy to say. Throws `not-found` when it has none.
    */
   async channelFile(name: string, signal?: AbortSignal): Promise<Uint8Array> {
-    return fetchChannelFile(this.#http, this.#heads, name, signal);
+    return this.#files.channelFile(name, signal);
   }
 
   /**

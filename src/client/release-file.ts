@@ -2,11 +2,10 @@
  * Makes release and channel files (docs/formats.md) from a log that is not trusted: what it says of
  * itself is put in only where it is in the tree of a checkpoint that was verified.
  */
-import { decodeUtf8, equalBytes } from '../encoding/bytes.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import { encodeHex } from '../encoding/hex.ts';
-import { leafIndex, type LeafIndex } from '../encoding/integer.ts';
+import { leafIndex } from '../encoding/integer.ts';
 import { DaybookError } from '../errors.ts';
-import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import { rfc6962 } from '../merkle/hash.ts';
 import { proveMultiInclusion, verifyMultiInclusion } from '../merkle/multi-inclusion.ts';
 import type { ReadHashes } from '../merkle/node.ts';
@@ -25,27 +24,22 @@ import { parseStatement, type Statement } from '../statement/in-toto.ts';
 import { lookupDigests } from '../statement/lookup-digests.ts';
 import { provenancePredicateType, readProvenance } from '../statement/provenance.ts';
 import type { Http } from '../http/outbound.ts';
+import type { FindEntries } from './entry-finder.ts';
 import type { HeadKeeper, TrustedHead } from './trusted-head.ts';
 
 /** The tree that a release file is made from, and what to look for in it. */
 export interface ReleaseTree {
-  readonly http: Http;
   readonly head: TrustedHead;
+  readonly find: FindEntries;
   /** Reads tiles that were verified against `head`. */
   readonly read: ReadHashes;
   readonly verifier: SignatureVerifier;
   /** Statements of these keys are wanted; of all when undefined. */
   readonly issuers: readonly PublicKey[] | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
-/** Statements about one digest that are looked through, so that no log can keep a client busy. */
-const MAX_LOOKED_THROUGH = 10_000;
-const PAGE = 1000;
-const MAX_PAGE_BYTES = 64 * 1024;
 /** Source commitments whose reviews are looked for. */
 const MAX_COMMITMENTS = 16;
-const FETCHED_AT_ONCE = 16;
 
 /**
  * All statements in the tree that name a file with this digest, and all that name a source commitment
@@ -92,12 +86,12 @@ export async function fetchChannelFile(
 }
 
 /**
- * A channel file of the statement that `fetchChannel` gave, under the checkpoint of `tree`. Throws as
+ * A channel file of this statement, which nobody has verified, under the checkpoint of `tree`. Throws as
  * `fetchChannelFile`, and `not-found` when that checkpoint does not cover the statement yet.
  */
 export async function makeChannelFile(
   tree: ReleaseTree,
-  { only }: ShownChannel,
+  only: ReleaseEntry,
   name: string,
 ): Promise<Uint8Array> {
   if (only.index >= tree.head.size) {
@@ -133,6 +127,28 @@ export async function fetchChannel(
     throw new DaybookError('bad-proof', `the file of the channel ${name} has more than one entry`);
   }
   return { ...file, body, only };
+}
+
+/** The newest statement of a channel among entries that come newest first. Throws `not-found`. */
+export async function newestOfChannel(
+  entries: AsyncIterable<readonly ReleaseEntry[]>,
+  name: string,
+  log: string,
+): Promise<ReleaseEntry> {
+  for await (const some of entries) {
+    const found = some.findLast(({ entry }) => isOfChannel(entry, name, log));
+    if (found !== undefined) return found;
+  }
+  throw new DaybookError('not-found', `no entry of ${log} is a statement of the channel ${name}`);
+}
+
+function isOfChannel(entry: Uint8Array, name: string, log: string): boolean {
+  try {
+    checkChannelEntry({ index: leafIndex(0), entry }, name, log);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Throws `bad-statement` unless the entry is a statement of this channel of this log. */
@@ -172,14 +188,11 @@ async function prove(
  * wrongly counts among them is left out.
  */
 async function entriesAbout(tree: ReleaseTree, digest: Uint8Array): Promise<ReleaseEntry[]> {
-  const { http, head, signal } = tree;
-  const indexes = await lookUp(http, digest, head.size, signal);
   const found: ReleaseEntry[] = [];
-  while (indexes.length > 0 && found.length < MAX_RELEASE_ENTRIES) {
-    const part = indexes.splice(-FETCHED_AT_ONCE);
-    const entries = await Promise.all(part.map((index) => fetchEntry(http, index, signal)));
+  for await (const entries of tree.find(digest)) {
     const wanted = await Promise.all(entries.map(({ entry }) => isWanted(tree, entry, digest)));
     found.push(...entries.filter((_, i) => wanted[i]));
+    if (found.length >= MAX_RELEASE_ENTRIES) break;
   }
   return found;
 }
@@ -199,71 +212,6 @@ function foundUnder(entry: Uint8Array): readonly Uint8Array[] {
     return statement === undefined ? [] : lookupDigests(statement);
   } catch {
     return [];
-  }
-}
-
-async function fetchEntry(
-  http: Http,
-  index: LeafIndex,
-  signal: AbortSignal | undefined,
-): Promise<ReleaseEntry> {
-  const accept = 'application/octet-stream';
-  const call = { accept, maxBytes: MAX_ENTRY_BYTES, signal };
-  return { index, entry: (await http.call(`entries/${index}`, call)).body };
-}
-
-/** The indexes below `size` of statements about `digest`, as the log lists them: ascending. */
-async function lookUp(
-  http: Http,
-  digest: Uint8Array,
-  size: number,
-  signal: AbortSignal | undefined,
-): Promise<LeafIndex[]> {
-  const found: LeafIndex[] = [];
-  let from: number | undefined = 0;
-  while (from !== undefined && from < size) {
-    const path = `entries?sha256=${encodeHex(digest)}&from=${from}&limit=${PAGE}`;
-    const call = { accept: 'application/json', fresh: true, maxBytes: MAX_PAGE_BYTES, signal };
-    const page = pageIn((await http.call(path, call)).body, from);
-    found.push(...page.indexes.filter((index) => index < size));
-    if (found.length > MAX_LOOKED_THROUGH) {
-      throw new DaybookError(
-        'network',
-        `the log lists more than ${MAX_LOOKED_THROUGH} statements about ${encodeHex(digest)}`,
-      );
-    }
-    from = page.next;
-  }
-  return found;
-}
-
-interface Page {
-  readonly indexes: readonly LeafIndex[];
-  readonly next: number | undefined;
-}
-
-/** Throws `network` unless the indexes ascend from `from` on and the next page lies behind them. */
-function pageIn(body: Uint8Array, from: number): Page {
-  try {
-    const { indexes, next } = JSON.parse(decodeUtf8(body)) as Record<string, unknown>;
-    let least = from;
-    const ascending = (indexes as readonly number[]).map((index) => {
-      if (index < least) throw new Error(`index ${index} comes after ${least - 1}`);
-      least = leafIndex(index) + 1;
-      return leafIndex(index);
-    });
-    if (next === undefined) return { indexes: ascending, next };
-    const then = leafIndex(next as number);
-    if (then < least || ascending.length === 0) {
-      throw new Error(`its next page begins at ${then}`);
-    }
-    return { indexes: ascending, next: then };
-  } catch (cause) {
-    throw new DaybookError(
-      'network',
-      `the log's answer to a look-up is none: ${(cause as Error).message}`,
-      { cause },
-    );
   }
 }
 
