@@ -10,7 +10,8 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
 export interface RecoveringStoreOptions {
-  readonly open: () => Promise<RecordStore>;
+  /** Opens the same store, after it was closed. */
+  readonly reopen: () => Promise<RecordStore>;
   readonly report: (message: string, error?: unknown) => void;
 }
 
@@ -22,13 +23,9 @@ export class RecoveringStore {
   #halted: string | undefined;
   #recovery: Promise<void> | undefined;
 
-  private constructor(options: RecoveringStoreOptions, store: RecordStore) {
-    this.#options = options;
+  constructor(store: RecordStore, options: RecoveringStoreOptions) {
     this.#store = store;
-  }
-
-  static async open(options: RecoveringStoreOptions): Promise<RecoveringStore> {
-    return new RecoveringStore(options, await options.open());
+    this.#options = options;
   }
 
   /** Undefined while the store can be used. */
@@ -72,11 +69,11 @@ export class RecoveringStore {
 
   /** Tries until it succeeds; gives up on damage, which no retry heals. */
   async #reopen(): Promise<void> {
-    const { open, report } = this.#options;
+    const { reopen, report } = this.#options;
     await this.#store.close();
     for (let wait = FIRST_RETRY_MS; !this.#stopping.signal.aborted; wait *= 2) {
       try {
-        this.#store = await open();
+        this.#store = await reopen();
         this.#halted = undefined;
         report('the state was read back');
         return;

@@ -82,7 +82,8 @@ async function readSigners(directory: string, store: RecordStore): Promise<NoteS
   return signers;
 }
 
-function openState(directory: string, create: boolean): Promise<RecordStore> {
+/** Throws what openRecordStore throws. */
+export function openState(directory: string, create: boolean): Promise<RecordStore> {
   return openRecordStore(join(directory, 'state'), { create });
 }
 

@@ -20,7 +20,7 @@ import type { VerifierKey } from '../note/vkey.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import { RecoveringStore } from '../store/recovering-store.ts';
-import { openWitnessState } from './directory.ts';
+import { openState, openWitnessState } from './directory.ts';
 import type { LogKeys } from './log-list.ts';
 
 export interface WitnessOptions {
@@ -66,13 +66,8 @@ const MAX_QUIET = 1000;
  */
 export async function openWitness(directory: string, options: WitnessOptions): Promise<Witness> {
   const { store, signers } = await openWitnessState(directory);
-  let first: RecordStore | undefined = store;
-  const state = await RecoveringStore.open({
-    async open() {
-      const opened = first ?? (await openWitnessState(directory)).store;
-      first = undefined;
-      return opened;
-    },
+  const state = new RecoveringStore(store, {
+    reopen: () => openState(directory, false),
     report: options.report ?? (() => undefined),
   });
   return new Witness({ ...options, state, signers, verifier: nodeVerifier });

@@ -23,13 +23,15 @@ async function scene(): Promise<Scene> {
     refusal: undefined as DaybookError | undefined,
     opened: 0,
   };
-  const open = async (): Promise<RecordStore> => {
+  const reopen = async (): Promise<RecordStore> => {
     if (made.refusal !== undefined) throw made.refusal;
     made.opened++;
     return openRecordStore(directory, { create: false });
   };
   const report = (message: string): void => void made.reported.push(message);
-  const scene: Scene = Object.assign(made, { store: await RecoveringStore.open({ open, report }) });
+  const scene: Scene = Object.assign(made, {
+    store: new RecoveringStore(await reopen(), { reopen, report }),
+  });
   onTestFinished(() => scene.store.close());
   return scene;
 }

@@ -74,8 +74,8 @@ test(
             },
             close: () => Promise.resolve(),
           };
-          const state = await RecoveringStore.open({
-            open: async () => delayed,
+          const state = new RecoveringStore(delayed, {
+            reopen: async () => delayed,
             report: () => undefined,
           });
           let tick = 0;
