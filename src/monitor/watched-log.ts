@@ -9,7 +9,7 @@ import { LogClient, type TrustedHead } from '../client/index.ts';
 import type { ForkEvidence } from '../client/trusted-head.ts';
 import { decodeUtf8, equalBytes, utf8 } from '../encoding/bytes.ts';
 import { DaybookError, type ErrorCode } from '../errors.ts';
-import { pause } from '../http/outbound.ts';
+import { pause, type HttpOptions } from '../http/outbound.ts';
 import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
@@ -47,7 +47,8 @@ export interface WatchOptions {
   readonly onRefused?: ((note: Uint8Array) => Promise<void>) | undefined;
   /** Called in each poll that made the verified tree grow. */
   readonly onGrown?: ((log: WatchedLog) => Promise<void>) | undefined;
-  readonly fetch?: typeof fetch | undefined;
+  /** What differs from 3 tries of 30 seconds. */
+  readonly http?: HttpOptions | undefined;
   /** Node's own when not given. */
   readonly verifier?: SignatureVerifier | undefined;
 }
@@ -109,11 +110,11 @@ export class WatchedLog {
     this.#served = records.get(checkpointKey(hash));
     this.#client = new LogClient({
       ...HTTP,
+      ...options.http,
       url: config.url,
       mirrors: config.mirrors,
       policy: config.policy,
       ...(config.cosigned && { checkpointPath: 'cosigned-checkpoint' }),
-      ...(options.fetch && { fetch: options.fetch }),
       onShown: (note) => (this.#shown = note),
       verifier: verifierOf(options),
       hasher,
