@@ -17,6 +17,8 @@ import { Tribunal, type Case } from './tribunal.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 export interface Outcome {
+  readonly origin: string;
+  readonly vkey: string;
   readonly scenario: Scenario;
   readonly expected: 'convicted' | 'accused';
   readonly verdict: 'convicted' | 'accused' | 'missed';
@@ -211,13 +213,15 @@ function isOver(scenario: Scenario, found: Case): boolean {
 }
 
 function outcomeOf(stage: Stage, found: Case, parted: boolean): Outcome {
-  const { scenario, shownAt = 0 } = stage;
+  const { scenario, log, shownAt = 0 } = stage;
   const { convictedAt, accusedAt, everywhereAt, witnesses, file } = found;
   const verdict =
     convictedAt !== undefined ? 'convicted' : accusedAt !== undefined ? 'accused' : 'missed';
   const detectedAt = convictedAt ?? accusedAt;
   const honest = Array.from({ length: WITNESSES }, (_, i) => witnessName(i));
   return {
+    origin: log.origin,
+    vkey: log.vkey,
     scenario,
     expected: expectedVerdict(scenario),
     verdict,
