@@ -136,27 +136,45 @@ export class Gossip {
 
   /** Reads all neighbours once, asks for what nobody explained, and tells the peers what is new. */
   async round(signal?: AbortSignal): Promise<void> {
-    const judges = [...this.#judges.values()];
-    await Promise.all(
-      [...this.#peers, ...this.#witnesses].map((each) => each.read(this, judges, signal)),
-    );
-    for (const judge of judges) {
-      if (signal?.aborted) return;
-      await judge.explain(this.#accuseAfter);
-    }
+    await Promise.all(this.#tasks(signal).map((run) => run()));
     await this.#spread(signal);
   }
 
-  /** Rounds until `signal` is aborted. Throws only when the monitor's own state failed. */
+  /**
+   * Does the same in intervals, each neighbour and log for itself, so that a slow one keeps nobody
+   * waiting; what convicts somebody is told at once. Ends when `signal` is aborted. Throws only when the
+   * monitor's own state failed.
+   */
   async follow(signal: AbortSignal): Promise<void> {
+    const repeat = async (run: () => Promise<void>): Promise<void> => {
+      while (!signal.aborted) {
+        await run();
+        await pause(this.#interval, signal).catch(() => undefined);
+      }
+    };
+    await Promise.all([
+      ...this.#tasks(signal).map(repeat),
+      // To peers that were away.
+      repeat(() => this.#spread(signal)),
+      this.#spreadNews(signal),
+    ]);
+  }
+
+  #tasks(signal?: AbortSignal): (() => Promise<void>)[] {
+    const judges = [...this.#judges.values()];
+    return [
+      ...[...this.#peers, ...this.#witnesses].map((each) => () => each.read(this, judges, signal)),
+      ...judges.map((judge) => () => judge.explain(this.#accuseAfter, signal)),
+    ];
+  }
+
+  async #spreadNews(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
     while (!signal.aborted) {
-      await this.round(signal);
-      const next = pause(this.#interval, signal).then(
-        () => true,
-        () => true,
-      );
-      // What convicts somebody does not wait for the next round.
-      while (!(await Promise.race([next, this.#news.heard()]))) await this.#spread(signal);
+      await Promise.race([this.#news.heard(), aborted]);
+      if (!signal.aborted) await this.#spread(signal);
     }
   }
 
@@ -169,17 +187,17 @@ export class Gossip {
 
 /** Wakes whoever waits for evidence that others are to be told of. */
 class News {
-  #bell = Promise.withResolvers<false>();
+  #bell = Promise.withResolvers<void>();
 
   ring(): void {
-    this.#bell.resolve(false);
+    this.#bell.resolve();
   }
 
   clear(): void {
     this.#bell = Promise.withResolvers();
   }
 
-  heard(): Promise<false> {
+  heard(): Promise<void> {
     return this.#bell.promise;
   }
 }

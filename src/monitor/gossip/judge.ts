@@ -7,7 +7,7 @@
  */
 import { isAway, type ReadFiles } from '../../client/sources.ts';
 import { VerifiedTiles } from '../../client/verified-tiles.ts';
-import { equalBytes, utf8 } from '../../encoding/bytes.ts';
+import { decodeUtf8, equalBytes, utf8 } from '../../encoding/bytes.ts';
 import { DaybookError } from '../../errors.ts';
 import { nodeTreeHasher as hasher } from '../../keys/node-hasher.ts';
 import { nodeVerifier as verifier } from '../../keys/node-verifier.ts';
@@ -98,10 +98,11 @@ export class Judge {
     return this.#pending.all();
   }
 
-  /** What others may want to compare: the head verified last, and those that wait, as notes. */
+  /** What others may want to compare, as notes: the head verified last, the newest one that is being audited, those that wait. */
   heads(): Uint8Array[] {
-    const own = this.#verified ? [this.#verified] : [];
-    return [...own, ...this.#pending.all().map(({ head }) => head)].map(({ note }) => note);
+    const own = [this.#verified, this.#options.log.head].flatMap((head) => (head ? [head] : []));
+    const heads = [...own, ...this.#pending.all().map(({ head }) => head)];
+    return [...new Map(heads.map(({ note }) => [decodeUtf8(note), note])).values()];
   }
 
   /**
@@ -147,13 +148,14 @@ export class Judge {
    * Asks for the trees of heads that wait. One of them that nobody shows to continue the verified tree
    * within `accuseAfter` milliseconds becomes an accusation.
    */
-  async explain(accuseAfter: number): Promise<void> {
+  async explain(accuseAfter: number, signal?: AbortSignal): Promise<void> {
     const known = this.#verified;
     if (known === undefined || known.size === 0) return;
     const askedAt = ({ head }: PendingHead): number => this.#asked.get(head) ?? 0;
     const next = this.#pending.all().sort((a, b) => askedAt(a) - askedAt(b));
     for (const pending of next.slice(0, MAX_ASKED)) {
-      const explained = await this.#ask(known, pending.head);
+      const explained = await this.#ask(known, pending.head, signal);
+      if (explained === undefined) return;
       await this.#inTurn(async (change) => {
         this.#asked.set(pending.head, change.now);
         if (this.#pending.known(pending.head) !== pending) return;
@@ -250,15 +252,24 @@ export class Judge {
     }
   }
 
-  async #ask(known: NotedHead, head: NotedHead): Promise<Explained> {
+  /** Undefined when `signal` was aborted before there was an answer. */
+  async #ask(
+    known: NotedHead,
+    head: NotedHead,
+    signal: AbortSignal | undefined,
+  ): Promise<Explained | undefined> {
     const problems: DaybookError[] = [];
     for (const source of this.#options.sources) {
-      const tiles = new VerifiedTiles(source, hasher);
+      const tiles = new VerifiedTiles(
+        { call: (path, call) => source.call(path, { ...call, signal }) },
+        hasher,
+      );
       const read = tileHashReader(head.size, (wanted) => tiles.read(head, wanted), hasher);
       try {
         const evidence = await convict(known, head, read);
         return evidence ? { kind: 'convicted', evidence } : { kind: 'consistent' };
       } catch (error) {
+        if (signal?.aborted) return undefined;
         if (!(error instanceof DaybookError)) throw error;
         problems.push(error);
       }

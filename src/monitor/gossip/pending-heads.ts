@@ -68,7 +68,6 @@ export class PendingHeads {
    * when that is the new one.
    */
   add(pending: PendingHead, draft: Draft): boolean {
-    const key = this.#key(pending.head);
     const rivals = this.all().filter(({ source }) => source === pending.source);
     const most = pending.source === 'client' ? MAX_CLIENT_HEADS : MAX_NEIGHBOUR_HEADS;
     let bytes = rivals.reduce((sum, { head }) => sum + head.note.length, pending.head.note.length);
@@ -80,17 +79,17 @@ export class PendingHeads {
       evicted.push(largest);
     }
     for (const each of evicted) this.remove(each, draft);
-    this.#pending.set(key, pending);
-    const { source, since, accused } = pending;
-    const line = utf8(`${JSON.stringify({ source, since, accused })}\n`);
-    draft.put(key, concatBytes(line, pending.head.note));
+    this.update(pending, draft);
     return true;
   }
 
-  /** Replaces a head that is there. */
+  /** Keeps a head in the place of the same one; what it grows by is bounded by the keys that are known. */
   update(pending: PendingHead, draft: Draft): void {
-    this.remove(pending, draft);
-    this.add(pending, draft);
+    const { head, source, since, accused } = pending;
+    const key = this.#key(head);
+    this.#pending.set(key, pending);
+    const line = utf8(`${JSON.stringify({ source, since, accused })}\n`);
+    draft.put(key, concatBytes(line, head.note));
   }
 
   remove({ head }: PendingHead, draft: Draft): void {
