@@ -10,7 +10,7 @@ import { isDirectory } from './directory.ts';
 import { hashFile } from './file-hash.ts';
 import { readBytes, writeAtomically } from './files.ts';
 import { withLogOptions, withTrustedLog, type LogOptions } from './log-statement.ts';
-import { checkOptions, collect } from './options.ts';
+import { checkOptions, collect, withMirrorOption } from './options.ts';
 import { print } from './output.ts';
 
 interface Options extends LogOptions {
@@ -28,7 +28,7 @@ export function register(program: Command): void {
       'Write FILE.release: all statements in the log about FILE and its source, with one proof. Anyone may make it anew at any time: whoever verifies it trusts the policy, not the file.',
     )
     .argument('<FILE>', 'file, or directory with its manifest');
-  withLogOptions(command)
+  withMirrorOption(withLogOptions(command))
     .option(
       '--channel <N>',
       'channel to put in, for clients without a network; repeatable',

@@ -34,7 +34,7 @@ import {
   type TrustedLog,
 } from './log-statement.ts';
 import { newestChannel } from './newest-channel.ts';
-import { checkOptions, collect } from './options.ts';
+import { checkOptions, collect, withMirrorOption } from './options.ts';
 import { note, print, printJson } from './output.ts';
 
 interface PublishOptions extends SigningOptions {
@@ -80,12 +80,11 @@ export function register(program: Command): void {
     .option('--current <F.json>', 'all that it lists, as `channel show --json` prints it')
     .option('--previous-key <F.pub>', 'key that signed the newest statement, where it is another')
     .action(publish);
-  withLogOptions(
-    channel
-      .command('show')
-      .description('Show the newest statement of a channel, verified against the log.')
-      .argument('<NAME>', 'channel, such as acme/stable'),
-  )
+  const shown = channel
+    .command('show')
+    .description('Show the newest statement of a channel, verified against the log.')
+    .argument('<NAME>', 'channel, such as acme/stable');
+  withMirrorOption(withLogOptions(shown))
     .option('--issuer <KEY.pub>', 'key that must have signed it; may be repeated', collect)
     .option('--json', 'print it as JSON')
     .action(show);

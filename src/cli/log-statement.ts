@@ -6,6 +6,7 @@ import type { Submitted } from '../client/submit.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { readKeyFile } from '../keys/key-file.ts';
+import { nodeTreeHasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import type { PublicKey, Signer } from '../signature/port.ts';
@@ -29,6 +30,7 @@ import { blamingState, trustedLog, type TrustOptions } from './trust.ts';
 
 export interface LogOptions extends TrustOptions {
   readonly log: string;
+  readonly mirror?: readonly string[] | undefined;
   readonly state?: string | undefined;
 }
 
@@ -72,7 +74,14 @@ export async function withTrustedLog<T>(
   const state = logState(new Http(options.log).base, options.state);
   return blamingState(state, async () => {
     const policy = await trustedLog(options.log, options, state);
-    const client = new LogClient({ url: options.log, policy, state, verifier: nodeVerifier });
+    const client = new LogClient({
+      url: options.log,
+      mirrors: options.mirror,
+      policy,
+      state,
+      verifier: nodeVerifier,
+      hasher: nodeTreeHasher,
+    });
     return use({ client, policy });
   });
 }

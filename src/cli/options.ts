@@ -1,10 +1,20 @@
 /** Options that several commands take, and their refusal by name. All of them throw `bad-usage`. */
+import type { Command } from 'commander';
 import { decodeHex } from '../encoding/hex.ts';
 import { DaybookError } from '../errors.ts';
 
 /** For options that may be given several times. */
 export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value];
+}
+
+/** For commands that only read. */
+export function withMirrorOption(command: Command): Command {
+  return command.option(
+    '--mirror <URL>',
+    'mirror of the log, with the origin hash at its end, to read while the log is away; repeatable',
+    collect,
+  );
 }
 
 /** Tries each option alone before anything is hashed, so that a wrong one is told at once and by its name. */

@@ -12,7 +12,7 @@ import type { TrustState } from '../verify/trust-state.ts';
 import { verifyRelease, type ReleaseVerdict } from '../verify/verify-release.ts';
 import { isThere, makeFolder, readBytes, writeAtomically } from './files.ts';
 import { stateDirectory } from './log-state.ts';
-import { collect } from './options.ts';
+import { collect, withMirrorOption } from './options.ts';
 import { note, print } from './output.ts';
 
 export interface ReleaseOptions {
@@ -21,12 +21,13 @@ export interface ReleaseOptions {
   readonly purl?: string;
   readonly channel?: readonly string[];
   readonly log?: string;
+  readonly mirror?: readonly string[];
   readonly state?: string;
 }
 
 /** Options that a release policy needs beside `--policy`. */
 export function withReleaseOptions(command: Command): Command {
-  return command
+  return withMirrorOption(command)
     .option('--proof <F>', 'release or proof file (default: FILE.release, else FILE.tlog-proof)')
     .option('--purl <P>', 'product that it must be, such as pkg:generic/acme/scanner@1.2.3')
     .option('--channel <F>', 'channel file; may be repeated', collect)
@@ -101,7 +102,7 @@ async function proofOf(base: string): Promise<string> {
  */
 async function newestChannels(
   policy: ReleasePolicy,
-  { log, state }: Pick<ReleaseOptions, 'log' | 'state'>,
+  { log, mirror, state }: Pick<ReleaseOptions, 'log' | 'mirror' | 'state'>,
 ): Promise<Uint8Array[]> {
   if (log === undefined) return [];
   const names = new Set(
@@ -109,7 +110,13 @@ async function newestChannels(
   );
   const folder = join(state ?? stateDirectory(), 'channels');
   await makeFolder(folder);
-  const client = new LogClient({ url: log, policy: policy.trust, verifier: nodeVerifier });
+  const client = new LogClient({
+    url: log,
+    mirrors: mirror,
+    policy: policy.trust,
+    verifier: nodeVerifier,
+    hasher: nodeTreeHasher,
+  });
   const files = await Promise.all(
     [...names].map(async (name) => {
       const kept = join(folder, encodeURIComponent(name));
