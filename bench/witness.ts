@@ -36,7 +36,7 @@ const tree = computedTree(new Map());
 export async function witnesses(perLog: number): Promise<WitnessFigure[]> {
   return [
     await cosigning('Ed25519, 64 logs', 64, perLog, false),
-    await cosigning('Ed25519, 1 log', 1, perLog, false),
+    await cosigning('Ed25519, 1 log', 1, perLog * 5, false),
     await cosigning('Ed25519 and ML-DSA-44, 64 logs', 64, Math.ceil(perLog / 4), true),
   ];
 }
