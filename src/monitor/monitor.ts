@@ -66,18 +66,20 @@ export class Monitor {
   static async open(options: MonitorOptions): Promise<Monitor> {
     const { config, logger } = options;
     const store = await openMonitorState(config.data);
+    let outbox: Outbox | undefined;
     try {
       const keys = config.cosign ? await readMonitorKeys(config.data, store) : undefined;
       const webhooks = await Promise.all(
         config.alerts.webhooks.map((webhook) => openWebhook(webhook)),
       );
       const report = (message: string, err?: unknown): void => logger.warn({ err }, message);
-      const outbox = await Outbox.open(store, [logTarget(logger), ...webhooks], { report });
+      outbox = await Outbox.open(store, [logTarget(logger), ...webhooks], { report });
       const monitor = new Monitor(options, store, outbox, keys && new Cosigner(keys));
       await monitor.#openLogs();
       await monitor.#openGossip();
       return monitor;
     } catch (error) {
+      await outbox?.stop();
       await store.close();
       throw error;
     }
