@@ -173,6 +173,7 @@ const pages = [
   'docs/client.md',
   'docs/policy.md',
   'docs/source.md',
+  'docs/monitor.md',
   'docs/monitor-rules.md',
   'docs/gossip.md',
 ];
