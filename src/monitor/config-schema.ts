@@ -6,6 +6,8 @@ import { severities } from './alert.ts';
 const maxListed = 256;
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 const text = z.string().min(1).max(1024);
+// One of ML-DSA-44 takes 1,752 characters of base64 behind its name.
+const vkey = z.string().min(1).max(4096);
 const url = z.string().regex(/^https?:\/\/\S+$/, 'want an http:// or https:// URL');
 const duration = z.string().regex(durationPattern, 'want a duration such as 30m, 25h or 7d');
 const seconds = z.int().min(1).max(86_400);
@@ -104,7 +106,7 @@ const rule = z.discriminatedUnion('rule', [
 ]);
 
 const log = z.strictObject({
-  vkeys: z.array(text).min(1).max(8).optional().describe('Keys of the log, of one origin.'),
+  vkeys: z.array(vkey).min(1).max(8).optional().describe('Keys of the log, of one origin.'),
   policy: z
     .array(z.string())
     .min(1)
@@ -159,7 +161,7 @@ export const monitorConfigSchema = z
           .default([])
           .describe('Other monitors, whose heads and evidence are read.'),
         witnesses: z
-          .array(z.strictObject({ vkey: text, url }))
+          .array(z.strictObject({ vkey, url }))
           .max(maxListed)
           .default([])
           .describe('Witnesses, whose monitoring prefixes are read.'),

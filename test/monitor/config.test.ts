@@ -51,6 +51,19 @@ test('the least config, and its defaults', () => {
   expect(config.logs[0]?.policy.quorum).toBe('none');
 });
 
+test('keys of each type, of logs and of witnesses', async () => {
+  const mlDsa = formatVkey((await newNoteSigner(origin, 0x06)).key);
+  const other = formatVkey((await newNoteSigner('w2.example', 0x06)).key);
+  const witnesses = [witness, other].map((vkey) => ({ vkey, url: 'https://w.example' }));
+  const { logs, gossip } = parse({
+    ...least,
+    logs: [{ vkeys: [logKey, mlDsa], url }],
+    gossip: { witnesses },
+  });
+  expect(logs[0]?.policy.logs.map(({ key }) => formatVkey(key))).toEqual([logKey, mlDsa]);
+  expect(gossip?.witnesses.map(({ key }) => formatVkey(key))).toEqual([witness, other]);
+});
+
 test('a config with everything', () => {
   const policy = [`log ${logKey}`, `witness w1 ${witness} https://w1.example`, 'quorum w1'];
   const config = parse({
