@@ -17,9 +17,9 @@ const reported = new Set<string>();
 
 const calls = {
   /** Looks at log `id`, and reports to the monitor at `monitor`. Gives the outcome of looking. */
-  async look(given: { id: number; url: string; vkey: string; monitor: string }) {
-    const { id, url, vkey, monitor } = given;
-    const client = clients.get(id) ?? newClient(url, vkey);
+  async look(given: { id: number; url: string; vkeys: readonly string[]; monitor: string }) {
+    const { id, url, vkeys, monitor } = given;
+    const client = clients.get(id) ?? newClient(url, vkeys);
     clients.set(id, client);
     try {
       const { note } = await client.checkpoint();
@@ -39,8 +39,8 @@ const calls = {
 
 export type ClientCalls = typeof calls;
 
-function newClient(url: string, vkey: string): LogClient {
-  return new LogClient({ url, vkeys: [vkey], verifier: nodeVerifier, attempts: 4, backoffMs: 50 });
+function newClient(url: string, vkeys: readonly string[]): LogClient {
+  return new LogClient({ url, vkeys, verifier: nodeVerifier, attempts: 4, backoffMs: 50 });
 }
 
 function report(monitor: string, note: Uint8Array): void {

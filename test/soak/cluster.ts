@@ -19,7 +19,7 @@ const INTERVAL_SECONDS = 1;
 /** A log as the cluster is told of it. */
 export interface WatchedLog {
   readonly origin: string;
-  readonly vkey: string;
+  readonly vkeys: readonly string[];
   /** Its face for each monitor. */
   readonly links: readonly Link[];
 }
@@ -113,7 +113,10 @@ export class Cluster {
    */
   async watch(logs: readonly WatchedLog[], round: number, accuseAfter: string): Promise<void> {
     this.#logs = logs;
-    await writeFile(this.#logsFile, logs.map(({ vkey }) => `log ${vkey}\n`).join(''));
+    await writeFile(
+      this.#logsFile,
+      logs.flatMap(({ vkeys }) => vkeys.map((vkey) => `log ${vkey}\n`)).join(''),
+    );
     const witnessPorts = [
       ...this.witnesses.map(({ service }) => service.port),
       this.colluderPorts.first,
@@ -135,7 +138,7 @@ export class Cluster {
       const json = {
         data: 'data',
         listen: { port: 0 },
-        logs: logs.map(({ vkey, links }) => ({ vkeys: [vkey], url: links[i]?.url })),
+        logs: logs.map(({ vkeys, links }) => ({ vkeys, url: links[i]?.url })),
         gossip: {
           peers,
           witnesses,

@@ -3,7 +3,7 @@
  * one key, that went apart; each face has a port of its own. Cosignatures are gathered here and not by the log, which would
  * stop at a fork.
  */
-import { cp } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { createServer as createHttp, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -12,6 +12,8 @@ import { pino } from 'pino';
 import { leafIndex, treeSize } from '../../src/encoding/integer.ts';
 import { utf8 } from '../../src/encoding/bytes.ts';
 import { Http } from '../../src/http/outbound.ts';
+import { createKeyFile } from '../../src/keys/key-file.ts';
+import { dataFiles } from '../../src/log/data-directory.ts';
 import { Log } from '../../src/log/log.ts';
 import {
   formatAddCheckpoint,
@@ -19,6 +21,7 @@ import {
   parseSignatureLines,
 } from '../../src/note/add-checkpoint.ts';
 import { formatNote, parseNote } from '../../src/note/note.ts';
+import { parseVkey } from '../../src/note/vkey.ts';
 import { createServer } from '../../src/server/index.ts';
 import { answerCalls } from './worker.ts';
 
@@ -31,6 +34,8 @@ type Side = 'honest' | 'forked';
 
 interface Branch {
   readonly log: Log;
+  /** Of the keys that sign what is shown; all of them where there is none. */
+  readonly keyType: 0x01 | 0x06 | undefined;
   /** As it is shown: with the cosignatures that were gathered. */
   note: Uint8Array;
 }
@@ -46,9 +51,17 @@ const INTERVAL_MS = 50;
 
 const calls = {
   /** Makes a log with `forkSize` entries and copies it. */
-  async open(given: { id: number; directory: string; origin: string; forkSize: number }) {
-    const { id, directory, origin, forkSize } = given;
+  async open(given: {
+    id: number;
+    directory: string;
+    origin: string;
+    forkSize: number;
+    keysApart: boolean;
+  }) {
+    const { id, directory, origin, forkSize, keysApart } = given;
     const [first, second] = [join(directory, 'honest'), join(directory, 'forked')];
+    await mkdir(first, { recursive: true });
+    if (keysApart) await createKeyFile(dataFiles(first).mlDsaKey, 'ml-dsa-44');
     const made = await Log.open({
       directory: first,
       admission: 'open',
@@ -58,7 +71,10 @@ const calls = {
     await append(made, forkSize - made.status().size, 'common');
     await made.close();
     await cp(first, second, { recursive: true });
-    const [honest, forked] = await Promise.all([openBranch(first), openBranch(second)]);
+    const [honest, forked] = await Promise.all([
+      openBranch(first, keysApart ? 0x01 : undefined),
+      openBranch(second, keysApart ? 0x06 : undefined),
+    ]);
     const faces = {
       honest: await listen(face(honest, serverOf(honest))),
       forked: await listen(face(forked, serverOf(forked))),
@@ -73,7 +89,7 @@ const calls = {
     logs.set(id, { branches: { honest, forked }, faces });
     const port = (face: Face): number => (faces[face].address() as AddressInfo).port;
     return {
-      vkey: honest.log.vkeys[0] as string,
+      vkeys: honest.log.vkeys,
       ports: {
         honest: port('honest'),
         forked: port('forked'),
@@ -88,7 +104,8 @@ const calls = {
     const { id, side, by, witnesses } = given;
     const branch = (logs.get(id) as TwoFaced).branches[side];
     await append(branch.log, by, side);
-    const { note, size } = branch.log.published;
+    const { size } = branch.log.published;
+    const note = ownNote(branch);
     const lines = await Promise.all(witnesses.map((url) => cosign(branch.log, note, size, url)));
     const cosigned = lines.flat();
     branch.note = utf8(formatNote(mergeSignatures(parseNote(note), cosigned)));
@@ -108,9 +125,19 @@ const calls = {
 
 export type ForkingLogCalls = typeof calls;
 
-async function openBranch(directory: string): Promise<Branch> {
+async function openBranch(directory: string, keyType: Branch['keyType']): Promise<Branch> {
   const log = await Log.open({ directory, intervalMs: INTERVAL_MS });
-  return { log, note: log.published.note };
+  const branch = { log, keyType, note: log.published.note };
+  branch.note = ownNote(branch);
+  return branch;
+}
+
+/** The newest checkpoint, with the signatures that this branch is to have. */
+function ownNote({ log, keyType }: Branch): Uint8Array {
+  const { text, signatures } = parseNote(log.published.note);
+  const key = log.vkeys.map(parseVkey).find(({ type }) => type === keyType);
+  const own = signatures.filter(({ keyId }) => key === undefined || keyId === key.keyId);
+  return utf8(formatNote({ text, signatures: own }));
 }
 
 async function append(log: Log, count: number, label: string): Promise<void> {

@@ -34,6 +34,7 @@ test('the seeds draw every kind of fork', () => {
   expect(kinds(({ moment }) => moment)).toBe(3);
   expect(kinds(({ witness }) => witness)).toBe(4);
   expect(kinds(({ withheld }) => withheld)).toBe(2);
+  expect(kinds(({ keysApart }) => keysApart)).toBe(2);
   expect(kinds(expectedVerdict)).toBe(2);
 });
 
@@ -62,6 +63,7 @@ async function checkByCommand({ outcomes }: RoundOutcome): Promise<void> {
   const convicted = outcomes.find(({ file }) => file !== undefined);
   const path = join(directory, 'evidence.json');
   await writeFile(path, convicted?.file ?? '');
-  const output = await runCommand('evidence', 'verify', path, '--vkey', convicted?.vkey ?? '');
+  const keys = (convicted?.vkeys ?? []).flatMap((vkey) => ['--vkey', vkey]);
+  const output = await runCommand('evidence', 'verify', path, ...keys);
   expect(output).toContain(convicted?.origin);
 }

@@ -78,7 +78,7 @@ export async function playHonest(
   }));
   await Promise.all(hosts.map(openLogs));
   const tribunal = new Tribunal(
-    stages.map(({ log }) => log.vkey),
+    stages.flatMap(({ log }) => log.vkeys),
     cluster.witnessKeys,
     () => cluster.monitors.map(({ service }) => service.port),
   );
@@ -129,7 +129,7 @@ async function setUp(cluster: Cluster, seed: number, id: number, parent: string)
   return {
     id,
     random,
-    log: { origin, vkey, links },
+    log: { origin, vkeys: [vkey], links },
     ...files,
     caches,
     direct,
@@ -169,7 +169,7 @@ async function remember({ direct, notes }: Stage): Promise<void> {
 async function look({ id, log }: Stage, cluster: Cluster, client: number): Promise<void> {
   const url = log.links[MONITORS]?.url ?? '';
   const monitor = cluster.reports[client]?.url ?? '';
-  await cluster.clients[client]?.call('look', { id, url, vkey: log.vkey, monitor });
+  await cluster.clients[client]?.call('look', { id, url, vkeys: log.vkeys, monitor });
 }
 
 /** Heads that were shown before, by different clients, in another order. */

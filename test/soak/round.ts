@@ -7,6 +7,7 @@ import { Link } from './link.ts';
 import { separate } from './partition.ts';
 import { Random } from './random.ts';
 import {
+  drawKill,
   drawPartition,
   drawScenario,
   expectedVerdict,
@@ -18,7 +19,7 @@ import { startWorker, type Worker } from './worker.ts';
 
 export interface Outcome {
   readonly origin: string;
-  readonly vkey: string;
+  readonly vkeys: readonly string[];
   readonly scenario: Scenario;
   readonly expected: 'convicted' | 'accused';
   readonly verdict: 'convicted' | 'accused' | 'missed';
@@ -77,8 +78,9 @@ export async function playRound(
     ACCUSE_AFTER,
   );
   const partition = drawPartition(seeds[0] ?? 0);
+  const kill = drawKill(seeds[0] ?? 0);
   const tribunal = new Tribunal(
-    stages.map(({ log }) => log.vkey),
+    stages.flatMap(({ log }) => log.vkeys),
     cluster.witnessKeys,
     () => cluster.monitors.map(({ service }) => service.port),
   );
@@ -89,9 +91,11 @@ export async function playRound(
       played && stages.every((stage) => isOver(stage.scenario, tribunal.case(stage.log.origin))),
     limit.signal,
   );
-  const parted = partition && separate(cluster, partition);
-  await Promise.all(stages.map((stage) => play(stage, cluster, forking)));
-  await parted;
+  await Promise.all([
+    ...stages.map((stage) => play(stage, cluster, forking)),
+    partition && separate(cluster, partition),
+    kill && killMonitor(cluster, kill),
+  ]);
   played = true;
   const timer = setTimeout(() => limit.abort(), VERDICT_MS);
   await sitting;
@@ -112,18 +116,27 @@ async function setUp(
   directory: string,
 ): Promise<Stage> {
   const origin = `log-${id}.example/seed-${scenario.seed}`;
-  const { forkSize } = scenario;
+  const { forkSize, keysApart } = scenario;
   const made = await forking.call('open', {
     id,
     directory: join(directory, `log-${id}`),
     origin,
     forkSize,
+    keysApart,
   });
-  const { vkey, ports } = made;
+  const { vkeys, ports } = made;
   const face = scenario.explained ? ports.explaining : ports.honest;
   const links = await Promise.all(Array.from({ length: MONITORS }, () => Link.open(face)));
   const audience = await Link.open(ports.honest);
-  return { id, scenario, log: { origin, vkey, links }, ports, audience };
+  return { id, scenario, log: { origin, vkeys, links }, ports, audience };
+}
+
+async function killMonitor(
+  cluster: Cluster,
+  { monitor, at }: NonNullable<ReturnType<typeof drawKill>>,
+): Promise<void> {
+  await delay(at);
+  await cluster.restartMonitor(monitor, true);
 }
 
 async function play(
@@ -139,7 +152,7 @@ async function play(
     await Promise.all(
       who.map(async (client) => {
         const report = cluster.reports[client]?.url ?? '';
-        await cluster.clients[client]?.call('look', { id, url, vkey: log.vkey, monitor: report });
+        await cluster.clients[client]?.call('look', { id, url, vkeys: log.vkeys, monitor: report });
       }),
     );
   };
@@ -221,7 +234,7 @@ function outcomeOf(stage: Stage, found: Case, parted: boolean): Outcome {
   const honest = Array.from({ length: WITNESSES }, (_, i) => witnessName(i));
   return {
     origin: log.origin,
-    vkey: log.vkey,
+    vkeys: log.vkeys,
     scenario,
     expected: expectedVerdict(scenario),
     verdict,

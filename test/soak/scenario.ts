@@ -30,6 +30,8 @@ export interface Scenario {
   readonly withheld: boolean;
   /** Whether monitors are given the forked branch's tiles until the honest one grows. */
   readonly explained: boolean;
+  /** Whether each branch is signed by one of the log's keys only: Ed25519 or ML-DSA-44. */
+  readonly keysApart: boolean;
 }
 
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -60,6 +62,7 @@ export function drawScenario(seed: number): Scenario {
     witness: random.one(['honest', 'raced', 'colludes', 'discloses'] as const),
     withheld: random.chance(0.25),
     explained: moment === 'before' && random.chance(0.3),
+    keysApart: random.chance(0.25),
   };
 }
 
@@ -86,6 +89,15 @@ export interface Partition {
   readonly clients: readonly number[];
   /** Whether connections hang instead of being refused. */
   readonly silent: boolean;
+}
+
+/** A monitor that is killed in a round and started anew, and after how many milliseconds. */
+export function drawKill(
+  seed: number,
+): { readonly monitor: number; readonly at: number } | undefined {
+  const random = new Random(seed ^ 0xdead);
+  if (random.chance(0.5)) return undefined;
+  return { monitor: random.whole(0, MONITORS - 1), at: random.whole(1000, 6000) };
 }
 
 export function drawPartition(seed: number): Partition | undefined {
