@@ -30,6 +30,7 @@ export function run(program: string, args: readonly string[], input = ''): Promi
       if (error) reject(new Error(`${program} ${args.join(' ')}: ${error.message}\n${err}`));
       else resolve(out);
     });
-    child.stdin?.end(input);
+    // It may end without having read its input.
+    child.stdin?.on('error', () => undefined).end(input);
   });
 }

@@ -2,12 +2,9 @@
  * A log made with the tessera library gets its cosignatures from our witnesses by tessera's own client:
  * Ed25519 ones, and ML-DSA-44 ones that tessera verifies too.
  */
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { decodeUtf8 } from '../../src/encoding/bytes.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
@@ -16,51 +13,11 @@ import { originHash } from '../../src/note/origin-hash.ts';
 import { checkCheckpoint, parsePolicy, type CheckedCheckpoint } from '../../src/verify/policy.ts';
 import { BUILD_MS, buildGo, hasGo, run } from './go.ts';
 import { startDaybookWitness, type Peer, type PeerSettings } from './peers.ts';
+import { TesseraLog } from './tessera-log.ts';
 
 const origin = 'example.com/tessera-log';
 const witnessNames = ['ed', 'pq'] as const;
 type Threshold = 'all' | 'any' | 'none';
-
-class TesseraLog {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #ended: Promise<unknown>;
-  readonly #answers: AsyncIterator<string>;
-  readonly #directory: string;
-  /** What tessera logs, with the reasons for which it publishes nothing. */
-  errors = '';
-
-  constructor(program: string, directory: string, key: string, policy: string, ...args: string[]) {
-    this.#directory = directory;
-    this.#child = spawn(program, [
-      ...['-dir', directory, '-key', key, '-policy', policy, '-patience', '4s'],
-      ...args,
-    ]);
-    this.#ended = once(this.#child, 'exit');
-    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => (this.errors += chunk));
-  }
-
-  /** The entry's index when it is published with its cosignatures; otherwise `failed: ` and a reason. */
-  async add(entry: string): Promise<string> {
-    this.#child.stdin.write(`${entry}\n`);
-    const answer = await this.#answers.next();
-    return answer.done === true ? 'failed: it ended' : answer.value;
-  }
-
-  get checkpoint(): Uint8Array {
-    return new Uint8Array(readFileSync(join(this.#directory, 'checkpoint')));
-  }
-
-  async close(): Promise<void> {
-    this.#child.stdin.end();
-    await this.#ended;
-  }
-
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#ended;
-  }
-}
 
 describe.skipIf(!hasGo())('our witnesses and a log of tessera', () => {
   const directory = mkdtempSync(join(tmpdir(), 'daybook-tessera-'));

@@ -2,7 +2,8 @@
 // witnesses.
 //
 // Each line of standard input is an entry to log. For each it prints a line: the entry's index once a
-// checkpoint that has it is published, or "failed: " and why within -patience. It ends with its input.
+// checkpoint that has it is published, or "failed: " and why within -patience. With -together it does
+// not wait for one before it logs the next. It ends with its input.
 package main
 
 import (
@@ -24,6 +25,7 @@ var (
 	origin    = flag.String("origin", "", "name of the log")
 	policy    = flag.String("policy", "", "file with the policy of its witnesses; without one, only a new key is made")
 	republish = flag.Duration("republish", time.Hour, "how often an unchanged checkpoint is published again")
+	together  = flag.Bool("together", false, "log all entries at once")
 	patience  = flag.Duration("patience", 10*time.Second, "how long to wait for an entry to be published")
 )
 
@@ -73,28 +75,35 @@ func run(ctx context.Context) error {
 	}
 	awaiter := tessera.NewPublicationAwaiter(ctx, reader.ReadCheckpoint, interval)
 	lines := bufio.NewScanner(os.Stdin)
+	var waiting []tessera.IndexFuture
 	for lines.Scan() {
-		entry := tessera.NewEntry([]byte(lines.Text()))
-		index, err := published(ctx, awaiter, appender.Add(ctx, entry))
-		if err != nil {
-			fmt.Println("failed:", err)
+		future := appender.Add(ctx, tessera.NewEntry(append([]byte(nil), lines.Bytes()...)))
+		if *together {
+			waiting = append(waiting, future)
 		} else {
-			fmt.Println(index)
+			report(ctx, awaiter, future)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return err
 	}
+	for _, future := range waiting {
+		report(ctx, awaiter, future)
+	}
 	return shutdown(ctx)
 }
 
-func published(
+func report(
 	ctx context.Context, awaiter *tessera.PublicationAwaiter, future tessera.IndexFuture,
-) (uint64, error) {
+) {
 	ctx, cancel := context.WithTimeout(ctx, *patience)
 	defer cancel()
 	index, _, err := awaiter.Await(ctx, future)
-	return index.Index, err
+	if err != nil {
+		fmt.Println("failed:", err)
+		return
+	}
+	fmt.Println(index.Index)
 }
 
 // makeKey writes a new key and prints its vkey.
