@@ -12,6 +12,8 @@ import { restoreLog, type Restored, type RestoreSource } from '../../src/log/res
 import { createMirrorFace } from '../../src/mirror/face.ts';
 import { RunningMirror } from '../../src/mirror/running-mirror.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
+import { parseVkey } from '../../src/note/vkey.ts';
+import { createServer } from '../../src/server/index.ts';
 import { policyOfLogs } from '../../src/verify/log-policy.ts';
 import {
   admission,
@@ -21,6 +23,13 @@ import {
   release,
   scratchDirectory,
 } from '../log/scratch.ts';
+import {
+  accepting,
+  openWitnessed,
+  startHouse,
+  until,
+  type WitnessedLog,
+} from '../log/witnessed.ts';
 import { startServer, type RunningServer } from '../server/running-server.ts';
 import { newMirror } from './scratch-mirror.ts';
 
@@ -43,18 +52,24 @@ async function copyOf(directory: string): Promise<string> {
   return copy;
 }
 
-async function mirrorOf({ url, log }: RunningServer, directory?: string): Promise<RunningMirror> {
+type Served = Pick<RunningServer, 'url' | 'log'>;
+
+async function mirrorOf(
+  { url, log }: Served,
+  directory?: string,
+  policy = policyOfLogs(log.vkeys),
+): Promise<RunningMirror> {
   const running = await RunningMirror.open({
     directory: directory ?? (await newMirror()),
     url,
-    policy: policyOfLogs(log.vkeys),
+    policy,
   });
   onTestFinished(() => running.close());
   return running;
 }
 
 /** The same mirror, brought up to date from where the log is now. */
-async function again(before: RunningMirror, server: RunningServer): Promise<RunningMirror> {
+async function again(before: RunningMirror, server: Served): Promise<RunningMirror> {
   await before.close();
   const running = await mirrorOf(server, dirname(before.publicDirectory));
   await running.update();
@@ -280,4 +295,44 @@ describe('an open log', () => {
     });
     await expect(Log.open({ directory })).rejects.toMatchObject({ code: 'store-corrupt' });
   });
+});
+
+test('a log whose witnesses know of more stands still until it is restored, and is cosigned again', async () => {
+  const house = await startHouse(3);
+  const policy = house.policy('group q 2 A B C', 'quorum q');
+  const open = async (directory?: string): Promise<WitnessedLog & Served> => {
+    const opened = await openWitnessed(house, { policy, ...(directory && { directory }) });
+    const server = createServer(opened.log, { logger: pino({ level: 'silent' }) });
+    const { port } = await server.listen(0, '127.0.0.1');
+    onTestFinished(() => server.stop());
+    return { ...opened, url: `http://127.0.0.1:${port}` };
+  };
+  const grow = async ({ log }: Served, label: string): Promise<void> => {
+    await accepting(log);
+    const { size } = log.status();
+    await log.submitMany(entries(10, label));
+    await until(() => log.published.size === size + 10);
+  };
+  const first = await open();
+  await grow(first, 'first');
+  const logs = first.log.vkeys.map((vkey) => ({ key: parseVkey(vkey) }));
+  const before = await mirrorOf(first, undefined, { ...policy, logs });
+  await before.update();
+  await first.log.close();
+  const backup = await copyOf(first.directory);
+  const second = await open(first.directory);
+  await grow(second, 'second');
+  const mirror = await again(before, second);
+  await second.log.close();
+
+  const third = await open(backup);
+  await until(() => third.log.status().reason?.code === 'log-behind');
+  await third.log.close();
+  expect(await restoreFrom(mirror, backup)).toEqual({ origin, from: 11, to: 21 });
+  const fourth = await open(backup);
+  await grow(fourth, 'third');
+  const after = await again(mirror, fourth);
+  expect(after.mirror.signed?.size).toBe(31);
+  await fourth.log.close();
+  await expectClean(backup, 31);
 });
