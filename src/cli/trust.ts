@@ -1,11 +1,13 @@
 /** Which log keys a command trusts: a policy, a vkey, or the key that was pinned on first use. */
+import { join } from 'node:path';
 import { discoverVkeys } from '../client/discover.ts';
+import type { ForkEvidence } from '../client/trusted-head.ts';
 import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { policyOfLogs } from '../verify/log-policy.ts';
 import { MAX_POLICY_BYTES, parsePolicy, type TrustPolicy } from '../verify/policy.ts';
-import { readBytes } from './files.ts';
+import { readBytes, writeAtomically } from './files.ts';
 import type { LogState } from './log-state.ts';
 import { note } from './output.ts';
 
@@ -52,7 +54,7 @@ function policyOfVkey(vkey: string): TrustPolicy {
   }
 }
 
-/** Says where the trust came from, when a log does not deserve it. */
+/** Says where the trust came from, when a log does not deserve it, and keeps what convicts the log. */
 export async function blamingState<T>(state: LogState, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -60,10 +62,19 @@ export async function blamingState<T>(state: LogState, run: () => Promise<T>): P
     const doubtful =
       error instanceof DaybookError && ['untrusted-checkpoint', 'log-forked'].includes(error.code);
     if (!doubtful) throw error;
+    const evidence = (error.cause as Partial<ForkEvidence> | undefined)?.evidence;
+    if (evidence) await keepEvidence(join(state.folder, 'evidence.json'), evidence);
     throw new DaybookError(
       error.code,
       `${error.message}. What is remembered of this log lies in ${state.folder}; delete that folder only if you know that the log was made anew`,
       { cause: error },
     );
   }
+}
+
+async function keepEvidence(path: string, evidence: Uint8Array): Promise<void> {
+  await writeAtomically(path, evidence);
+  note(
+    `Evidence that convicts the log: ${path}. Check it with \`daybook evidence verify\`, and give it to everybody`,
+  );
 }

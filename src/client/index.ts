@@ -3,5 +3,5 @@ export { DaybookError, type ErrorCode } from '../errors.ts';
 export { discoverVkeys } from './discover.ts';
 export { LogClient, type LogClientOptions, type LoggedEntry } from './log-client.ts';
 export type { ReleaseFileOptions } from './file-maker.ts';
-export type { HeadState, TrustedHead } from './trusted-head.ts';
+export type { ForkEvidence, HeadState, TrustedHead } from './trusted-head.ts';
 export type { Submitted } from './submit.ts';

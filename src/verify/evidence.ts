@@ -23,6 +23,7 @@ import { treeRoot } from '../merkle/root.ts';
 import { MAX_NOTE_BYTES } from '../note/note.ts';
 import type { VerifierKey } from '../note/vkey.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
+import { webVerifier } from '../signature/web-verifier.ts';
 import { headText, keysOfLog, parseHead, signersOf, type NotedHead } from './signed-head.ts';
 
 export const evidenceType = 'urn:daybook:evidence:v1';
@@ -65,7 +66,7 @@ export interface Conviction {
 export async function verifyEvidence(
   bytes: Uint8Array,
   { logKeys, witnessKeys = [] }: EvidenceKeys,
-  verifier: SignatureVerifier,
+  verifier: SignatureVerifier = webVerifier,
 ): Promise<Conviction> {
   const evidence = parseEvidence(bytes);
   const { origin, smaller, larger } = evidence;

@@ -151,3 +151,25 @@ describe('daybook verify --report', () => {
     expect(stderr).toMatch(/could not be reported to http:\/\/127/);
   });
 });
+
+test('a command that is shown a fork keeps the evidence', async () => {
+  let shown = log;
+  const server = createServer((req, res) => {
+    void shown
+      .fetch(`http://log.invalid${req.url}`)
+      .then(async (answer) => res.writeHead(answer.status).end(await answer.bytes()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const bundle = (): ReturnType<typeof daybook> =>
+    daybook(directory, 'bundle', 'policy', '--log', url, '--vkey', log.vkey, '--state', 'seen');
+  // Nothing is logged about the file, but the checkpoint is remembered.
+  expect((await bundle()).stderr).toMatch(/not-found/);
+  shown = log.fork(8, ...numbered(30, 'other'));
+  const { exit, stderr } = await bundle();
+  server.close();
+  server.closeAllConnections();
+  expect(exit).toBe(15);
+  const [, file = ''] = /Evidence that convicts the log: (\S+)\. /.exec(stderr) ?? [];
+  expect((await verify(file, '--vkey', log.vkey)).exit).toBe(0);
+});

@@ -6,7 +6,6 @@ import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { asHash } from '../../src/merkle/hash.ts';
 import { formatNote, MAX_NOTE_BYTES, parseNote } from '../../src/note/note.ts';
 import { signNote, type NoteSigner } from '../../src/note/sign.ts';
-import { webVerifier } from '../../src/signature/web-verifier.ts';
 import { convict, formatEvidence, MAX_EVIDENCE_BYTES } from '../../src/verify/evidence.ts';
 import { parseEvidence, verifyEvidence, type Conviction } from '../../src/verify/evidence.ts';
 import { parsePolicy } from '../../src/verify/policy.ts';
@@ -293,7 +292,7 @@ describe('the published files', () => {
   };
 
   test.each(Object.entries(expected))('%s', async (name, { code, ...conviction }) => {
-    const judged = verifyEvidence(read(name), keys, webVerifier);
+    const judged = verifyEvidence(read(name), keys);
     if (code === null) expect(await judged).toMatchObject(conviction);
     else await expect(judged).rejects.toMatchObject({ code });
   });

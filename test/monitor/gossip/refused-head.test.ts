@@ -25,7 +25,7 @@ async function watch(log: MemoryLog, refused: string[]): Promise<WatchedLog> {
     records,
     raise: () => undefined,
     rules: new Rules({ logs: [config], rules: [] }),
-    fetch: log.fetch,
+    http: { fetch: log.fetch },
     onRefused: async (note) => {
       refused.push(decodeUtf8(note));
     },
