@@ -136,7 +136,7 @@ interface Running extends Pick<Peer, 'output' | 'stop'> {
 }
 
 /** Starts a program that runs until it is stopped. */
-export function start(program: string, args: readonly string[]): Running {
+function start(program: string, args: readonly string[]): Running {
   const child = spawn(program, args);
   const ended = once(child, 'exit');
   let output = '';

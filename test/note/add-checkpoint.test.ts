@@ -101,6 +101,41 @@ describe('a request', () => {
     fc.assert(property, { numRuns: 2000 });
   });
 
+  test('has one form: whatever is read is written again byte for byte', () => {
+    const bytes = utf8(example);
+    const head = example.indexOf('\n\n');
+    const pieces = fc.constantFrom(
+      '\n',
+      ' ',
+      '=',
+      '0',
+      '+',
+      '-',
+      '/',
+      '_',
+      'old ',
+      '\r',
+      '\t',
+      '\0',
+    );
+    // Where the head is, cut something out, put something in, or turn a bit.
+    const edited = fc
+      .tuple(fc.nat(head + 2), fc.nat(3), pieces, fc.boolean())
+      .map(([at, cut, piece, insert]) =>
+        Buffer.concat([bytes.subarray(0, at), utf8(insert ? piece : ''), bytes.subarray(at + cut)]),
+      );
+    const turned = fc.tuple(fc.nat(head), fc.nat(7)).map(([at, bit]) => {
+      const copy = bytes.slice();
+      copy[at]! ^= 1 << bit;
+      return copy;
+    });
+    const property = fc.property(fc.oneof(edited, turned), (body) => {
+      if (refusal(body) !== 'none') return;
+      expect(Buffer.compare(formatAddCheckpoint(parseAddCheckpoint(body)), body)).toBe(0);
+    });
+    fc.assert(property, { numRuns: 5000 });
+  });
+
   test('has at most 63 hashes', () => {
     const proof = Array.from({ length: 64 }, () => asHash(new Uint8Array(32)));
     const request = { oldSize: treeSize(1), proof, checkpoint: utf8('x') };
