@@ -62,8 +62,8 @@ export class WatchScene {
     this.cosigner = cosigner;
   }
 
-  static async of(log: MemoryLog, cosigner?: Cosigner): Promise<WatchScene> {
-    const scene = new WatchScene(log, await temporaryDirectory(), cosigner);
+  static async of(log: MemoryLog, cosigner?: Cosigner, directory?: string): Promise<WatchScene> {
+    const scene = new WatchScene(log, directory ?? (await temporaryDirectory()), cosigner);
     await scene.#open(true);
     onTestFinished(() => scene.close());
     return scene;
