@@ -17,7 +17,7 @@ export interface NewMonitor {
   readonly mlDsa: boolean;
 }
 
-const nameKey = 'monitor/name';
+const nameKey = 'name';
 
 /**
  * Makes the state, and the keys where there is a name. Throws `wrong-directory` for a directory with
