@@ -167,6 +167,7 @@ const pages = [
   'README.md',
   'docs/operator.md',
   'docs/witness.md',
+  'docs/mirror.md',
   'docs/pipeline.md',
   'docs/rebuilder.md',
   'docs/supervisor.md',
