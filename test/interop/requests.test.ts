@@ -246,6 +246,28 @@ const cases: readonly Case[] = [
     status: 400,
   },
   {
+    // Stricter than the specification, which says nothing of it.
+    what: 'two signatures of one key that nobody knows',
+    body: async () => {
+      const other = await newNoteSigner('witness.example/other', 0x04);
+      const note = await log.note(5, [log.signer, other]);
+      return requestBody(log, 5, 5, { note: decodeUtf8(note).replace(/(?:.*\n)$/, '$&$&') });
+    },
+    status: 400,
+    otherwise: { litewitness: 200, omniwitness: 200 },
+  },
+  {
+    what: 'a note of over 16 KiB, by the signatures of others',
+    body: async () => {
+      const others = Array.from({ length: 6 }, (_, i) => newNoteSigner(`other.example/${i}`, 0x06));
+      return requestBody(log, 5, 5, {
+        note: await log.note(5, [log.signer, ...(await Promise.all(others))]),
+      });
+    },
+    status: 200,
+    otherwise: { litewitness: 500, omniwitness: 400 },
+  },
+  {
     what: "a next checkpoint, with signatures of others beside the log's",
     body: async () =>
       requestBody(log, 5, 9, {
