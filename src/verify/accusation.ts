@@ -13,7 +13,7 @@ import type { SignatureVerifier } from '../signature/port.ts';
 import { MAX_EVIDENCE_BYTES } from './evidence.ts';
 import { headText, keysOfLog, parseHead, signersOf, type NotedHead } from './signed-head.ts';
 
-export const accusationType = 'urn:daybook:accusation:v1';
+const accusationType = 'urn:daybook:accusation:v1';
 const MAX_REASON = 2000;
 
 export interface Accusation {

@@ -26,7 +26,7 @@ import type { SignatureVerifier } from '../signature/port.ts';
 import { webVerifier } from '../signature/web-verifier.ts';
 import { headText, keysOfLog, parseHead, signersOf, type NotedHead } from './signed-head.ts';
 
-export const evidenceType = 'urn:daybook:evidence:v1';
+const evidenceType = 'urn:daybook:evidence:v1';
 /** Two of the longest notes, each of whose characters may take two in JSON, and a proof. */
 export const MAX_EVIDENCE_BYTES = 4 * MAX_NOTE_BYTES + 64 * 1024;
 /** The longest consistency proof between trees of up to 2^53 leaves is shorter. */

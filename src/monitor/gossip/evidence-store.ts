@@ -30,7 +30,7 @@ export interface KeptAccusation {
 /** A log that leaves more than these unexplained is accused often enough. */
 export const MAX_ACCUSATIONS = 16;
 
-export function evidenceId(bytes: Uint8Array): string {
+function evidenceId(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
 }
 

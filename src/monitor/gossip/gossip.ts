@@ -107,10 +107,14 @@ export class Gossip {
     return this.judge(originHash(parseEvidence(bytes).origin)).takeEvidence(bytes);
   }
 
-  /** What the monitor's own client of a log was shown. */
-  async conflict({ offered, evidence }: ForkEvidence): Promise<void> {
-    if (evidence) await this.takeEvidence(evidence);
-    else await this.take(offered, 'log');
+  /**
+   * What the monitor's own client of a log was shown: evidence, or an older head than before, which may
+   * be one of a cache on the way. Throws as `takeEvidence` and `take` do.
+   */
+  async conflict({ offered, evidence }: ForkEvidence): Promise<Verdict> {
+    if (evidence === undefined) return this.take(offered, 'log');
+    await this.takeEvidence(evidence);
+    return 'convicted';
   }
 
   /** The trees of these logs have grown; all of them when none is named. */
@@ -137,7 +141,7 @@ export class Gossip {
   /** Reads all neighbours once, asks for what nobody explained, and tells the peers what is new. */
   async round(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.#tasks(signal).map((run) => run()));
-    await this.#spread(signal);
+    await Promise.all(this.#peers.map((peer) => peer.give([...this.#judges.values()], signal)));
   }
 
   /**
@@ -146,17 +150,22 @@ export class Gossip {
    * monitor's own state failed.
    */
   async follow(signal: AbortSignal): Promise<void> {
-    const repeat = async (run: () => Promise<void>): Promise<void> => {
+    const judges = [...this.#judges.values()];
+    const repeat = async (run: () => Promise<void>, early?: () => Promise<void>): Promise<void> => {
       while (!signal.aborted) {
+        const waited = early?.() ?? new Promise(() => undefined);
         await run();
-        await pause(this.#interval, signal).catch(() => undefined);
+        await Promise.race([waited, pause(this.#interval, signal).catch(() => undefined)]);
       }
     };
     await Promise.all([
-      ...this.#tasks(signal).map(repeat),
-      // To peers that were away.
-      repeat(() => this.#spread(signal)),
-      this.#spreadNews(signal),
+      ...this.#tasks(signal).map((run) => repeat(run)),
+      ...this.#peers.map((peer) =>
+        repeat(
+          () => peer.give(judges, signal),
+          () => this.#news.next(),
+        ),
+      ),
     ]);
   }
 
@@ -167,22 +176,6 @@ export class Gossip {
       ...judges.map((judge) => () => judge.explain(this.#accuseAfter, signal)),
     ];
   }
-
-  async #spreadNews(signal: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    while (!signal.aborted) {
-      await Promise.race([this.#news.heard(), aborted]);
-      if (!signal.aborted) await this.#spread(signal);
-    }
-  }
-
-  async #spread(signal?: AbortSignal): Promise<void> {
-    this.#news.clear();
-    const judges = [...this.#judges.values()];
-    await Promise.all(this.#peers.map((peer) => peer.give(judges, signal)));
-  }
 }
 
 /** Wakes whoever waits for evidence that others are to be told of. */
@@ -191,13 +184,11 @@ class News {
 
   ring(): void {
     this.#bell.resolve();
-  }
-
-  clear(): void {
     this.#bell = Promise.withResolvers();
   }
 
-  heard(): Promise<void> {
+  /** Resolves with the next evidence from now on. */
+  next(): Promise<void> {
     return this.#bell.promise;
   }
 }

@@ -73,8 +73,6 @@ export class Peer {
   readonly #records: Records;
   readonly #state: Neighbour;
   readonly #lookedAt = new Set<string>();
-  /** One after the other, so that nothing is given twice. */
-  #giving: Promise<unknown> = Promise.resolve();
 
   constructor(name: string, http: Http, records: Records, report?: ReportNeighbour) {
     this.#name = name;
@@ -97,13 +95,7 @@ export class Peer {
   }
 
   /** Gives the evidence that the peer is owed. */
-  give(judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
-    const given = this.#giving.then(() => this.#giveOwed(judges, signal));
-    this.#giving = given.catch(() => undefined);
-    return given;
-  }
-
-  async #giveOwed(judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
+  async give(judges: readonly Judge[], signal?: AbortSignal): Promise<void> {
     const owed: string[] = [];
     for await (const [key] of this.#records.list(`gossip/push/${this.#name}/`)) owed.push(key);
     if (owed.length > 0) await this.#state.visit(() => this.#give(owed, judges, signal), signal);

@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createHttpFace } from '../../../src/http/face.ts';
+import { MAX_NEIGHBOUR_HEADS } from '../../../src/monitor/gossip/pending-heads.ts';
 import { gossipRoutes } from '../../../src/monitor/gossip/routes.ts';
 import { originHash } from '../../../src/note/origin-hash.ts';
 import type { NoteSigner } from '../../../src/note/sign.ts';
@@ -299,4 +300,73 @@ describe('a peer that sends rubbish', () => {
     await second.gossip.round();
     expect(rulesOf(second)).toEqual(['log-forked']);
   });
+});
+
+describe('a peer that floods', () => {
+  test('with heads that the log did sign takes a bounded room, and hides nothing', async () => {
+    const flood = honest.fork(60, ...numbered(2000, 'flood'));
+    const scene = await monitorOf(honest, {
+      peers: [{ name: 'p', url: 'http://p.invalid/' }],
+      fetch: async (input, init) => {
+        if (!new URL(new Request(input, init).url).pathname.startsWith('/gossip/heads')) {
+          return new Response(null, { status: 404 });
+        }
+        const sizes = Array.from({ length: 128 }, () => 61 + Math.floor(Math.random() * 1900));
+        const notes = await Promise.all(sizes.map((size) => flood.note(size)));
+        return Response.json({ heads: notes.map((note) => Buffer.from(note).toString()) });
+      },
+    });
+    await scene.advance(20);
+    for (let round = 0; round < 4; round++) await scene.gossip.round();
+    await scene.gossip.take(await forked.note(50), 'client');
+    for (let round = 0; round < 4; round++) await scene.gossip.round();
+    const { pending } = scene.gossip.judge(scene.followed.hash);
+    expect(pending.filter(({ source }) => source === 'peer p')).toHaveLength(MAX_NEIGHBOUR_HEADS);
+    await scene.advance(60);
+    expect(rulesOf(scene)).toEqual(['log-forked']);
+  });
+
+  test('with an answer without end is cut off', async () => {
+    const told: (string | undefined)[] = [];
+    let sent = 0;
+    const scene = await monitorOf(honest, {
+      peers: [{ name: 'p', url: 'http://p.invalid/' }],
+      report: (_, problem) => told.push(problem?.code),
+      fetch: async () =>
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              sent += 65_536;
+              controller.enqueue(new Uint8Array(65_536).fill(0x20));
+            },
+          }),
+        ),
+    });
+    await scene.gossip.round();
+    expect(told).toEqual(['network']);
+    expect(sent).toBeLessThan(10 << 20);
+  });
+});
+
+test('a neighbour that never answers keeps no evidence from the others', async () => {
+  const stop = new AbortController();
+  const first = await running(honest);
+  const second = await running(honest, {
+    peers: [{ name: 'slow', url: 'http://slow.invalid/' }, ...peer('first', first)],
+    witnesses: [{ key: witness.key, url: 'http://slow.invalid/' }],
+    intervalSeconds: 3600,
+    fetch: (input, init) => {
+      const request = new Request(input, init);
+      if (new URL(request.url).host !== 'slow.invalid') return fetch(input, init);
+      return new Promise((_, reject) => {
+        request.signal.addEventListener('abort', () => reject(request.signal.reason as Error));
+      });
+    },
+  });
+  await second.advance(40);
+  const following = second.gossip.follow(stop.signal);
+  await post(second, 'gossip/checkpoint', await forked.note(20));
+  await vi.waitFor(() => expect(rulesOf(first)).toEqual(['log-forked']), 8000);
+  stop.abort();
+  await following;
 });
