@@ -3,9 +3,18 @@
  * follow the log at their own pace, so the log comes to them for their cosignatures.
  */
 import { Http, pause } from '../http/outbound.ts';
+import type { SignatureLine } from '../note/note.ts';
 import type { PolicyWitness } from '../verify/policy.ts';
 import { linesOf, openCosignatures } from './cosignatures.ts';
 import { readShown, type LogIdentity, type ShownCheckpoint } from './monitoring-prefix.ts';
+
+/** What an auditor cosigned. All signatures of the note verified. */
+export interface Audited extends ShownCheckpoint {
+  /** Its name in the list of auditors. */
+  readonly auditor: string;
+  /** Its own cosignature. The others may be older than those that the log has. */
+  readonly own: readonly SignatureLine[];
+}
 
 export interface AuditorsOptions {
   /** With the URLs of their monitoring prefixes. */
@@ -15,8 +24,8 @@ export interface AuditorsOptions {
   readonly log: LogIdentity;
   readonly timeoutMs: number;
   readonly pollMs: number;
-  /** Given what an auditor cosigned, all its signatures verified; resolves when that is dealt with. */
-  readonly onAudited: (audited: ShownCheckpoint, auditor: string) => Promise<void>;
+  /** Resolves when it has been dealt with. */
+  readonly onAudited: (audited: Audited) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -32,21 +41,22 @@ async function follow(auditor: PolicyWitness, http: Http, options: AuditorsOptio
   const { signal, pollMs, onAudited } = options;
   while (!signal.aborted) {
     const audited = await readAudited(auditor, http, options).catch(() => undefined);
-    if (audited) await onAudited(audited, auditor.name);
+    if (audited) await onAudited(audited);
     await pause(pollMs, signal).catch(() => undefined);
   }
 }
 
 async function readAudited(
-  { key }: PolicyWitness,
+  { name: auditor, key }: PolicyWitness,
   http: Http,
   { log, witnesses, signal }: AuditorsOptions,
-): Promise<ShownCheckpoint | undefined> {
+): Promise<Audited | undefined> {
   const shown = await readShown(http, log, signal);
   if (!shown) return undefined;
   const keys = [...log.keys, ...witnesses.map((witness) => witness.key), key];
   const opened = await openCosignatures(shown.note, keys);
-  if (!opened.some((each) => each.key === key)) return undefined;
+  const own = linesOf(opened.filter((each) => each.key === key));
+  if (own.length === 0) return undefined;
   const note = { text: shown.note.text, signatures: linesOf(opened) };
-  return { note, checkpoint: shown.checkpoint };
+  return { auditor, note, checkpoint: shown.checkpoint, own };
 }

@@ -9,11 +9,11 @@ import { equalBytes, utf8 } from '../encoding/bytes.ts';
 import type { LeafIndex, TreeSize } from '../encoding/integer.ts';
 import { asHash, type Hash } from '../merkle/hash.ts';
 import { mergeSignatures } from '../note/add-checkpoint.ts';
-import type { Checkpoint } from '../note/checkpoint.ts';
-import { formatNote, parseNote, type SignatureLine, type SignedNote } from '../note/note.ts';
+import { formatNote, parseNote, type SignatureLine } from '../note/note.ts';
 import type { HeadFile } from '../store/head-file.ts';
 import type { Store } from '../store/store.ts';
 import type { Gatherer } from './gather.ts';
+import type { ShownCheckpoint } from './monitoring-prefix.ts';
 import type { Witness } from './witness.ts';
 
 /** A checkpoint that anyone may see; its tiles are readable. */
@@ -107,10 +107,14 @@ export class Publisher {
     this.notify();
   }
 
-  /** Takes in more cosignatures for what is published, or an older checkpoint that is cosigned by more. */
-  offer(note: SignedNote, { size, root }: Checkpoint): void {
+  /**
+   * Takes in a checkpoint that somebody else shows, and `lines`, which are theirs: for what is
+   * published, or as an older one that is cosigned by more.
+   */
+  offer({ note, checkpoint }: ShownCheckpoint, lines: readonly SignatureLine[]): void {
     if (this.#stopped) return;
-    this.#improve(note.text, note.signatures);
+    this.#improve(note.text, lines);
+    const { size, root } = checkpoint;
     if (size <= this.#cosigned.size || size >= this.#published.size) return;
     this.#cosigned = { note: utf8(formatNote(note)), size, root };
   }
@@ -221,7 +225,9 @@ export class Publisher {
     if (this.#stopped) return;
     if (textOf(this.#cosigned) === text) this.#cosigned = withSignatures(this.#cosigned, lines);
     if (textOf(this.#published) !== text) return;
-    this.#published = withSignatures(this.#published, lines);
+    const improved = withSignatures(this.#published, lines);
+    if (equalBytes(improved.note, this.#published.note)) return;
+    this.#published = improved;
     this.#options.store
       .recordPublished(this.#published.note)
       .catch((cause: unknown) => this.#fail(cause));

@@ -192,9 +192,9 @@ async function join(options: RunningOptions, store: Store, head: HeadFile): Prom
         timeoutMs,
         pollMs: witnesses?.auditorPollMs ?? DEFAULT_AUDITOR_POLL_MS,
         signal: gatherer.signal,
-        onAudited: ({ note, checkpoint }, name) =>
-          judgeShown(checkpoint, `auditor ${name}`, ownTree).then(
-            () => publisher.offer(note, checkpoint),
+        onAudited: (audited) =>
+          judgeShown(audited.checkpoint, `auditor ${audited.auditor}`, ownTree).then(
+            () => publisher.offer(audited, audited.own),
             onFailure,
           ),
       });

@@ -46,14 +46,16 @@ async function startAuditor(): Promise<Auditor> {
   return auditor;
 }
 
-async function scene(): Promise<{ house: House; auditor: Auditor; log: Log }> {
-  const house = await startHouse(1);
+async function scene(
+  options: { now?: () => number } = {},
+): Promise<{ house: House; auditor: Auditor; log: Log }> {
+  const house = await startHouse(1, options);
   const auditor = await startAuditor();
   const policy = house.policy('quorum A');
   const auditors = [{ name: 'audit', key: auditor.signer.key, url: auditor.url }];
   const { log } = await openWitnessed(house, {
     policy,
-    witnesses: { policy, auditors, auditorPollMs: 100 },
+    witnesses: { policy, auditors, auditorPollMs: 100, heartbeatMs: 500 },
   });
   await accepting(log);
   await until(() => log.published.size === 1);
@@ -81,6 +83,25 @@ describe("an auditor's cosignature", () => {
     while (!(await isAudited(auditor, log.published.note))) await delay(50);
     expect(await isAudited(auditor, log.cosigned.note)).toBe(true);
     expect(await cosigners(house, log.published)).toBe('A');
+  });
+
+  test('brings no older cosignatures of others with it', async () => {
+    let time = 1_700_000_000;
+    const { house, auditor, log } = await scene({ now: () => time });
+    await auditor.cosign(log.published.note);
+    while (!(await isAudited(auditor, log.published.note))) await delay(20);
+    time += 1000;
+    await log.included((await log.submit(Buffer.from('x'))).index);
+    const older = log.published.note;
+    time += 1000;
+    const timeOf = async (note: Uint8Array): Promise<number | undefined> => {
+      const keys = house.witnesses.flatMap(({ keys: each }) => each);
+      return (await openNote(parseNote(note), keys, nodeVerifier))[0]?.timestamp;
+    };
+    while ((await timeOf(log.published.note)) !== time) await delay(20);
+    await auditor.cosign(older);
+    while (!(await isAudited(auditor, log.published.note))) await delay(20);
+    expect(await timeOf(log.published.note)).toBe(time);
   });
 
   test('of a checkpoint that is no longer the newest changes nothing that is', async () => {

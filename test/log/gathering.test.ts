@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
+import { dataFiles } from '../../src/log/data-directory.ts';
 import { Log } from '../../src/log/log.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
+import { HeadFile } from '../../src/store/head-file.ts';
 import { checkCheckpoint } from '../../src/verify/policy.ts';
 import { parseVkey } from '../../src/note/vkey.ts';
 import { cut, slow, type Link } from './link.ts';
@@ -153,6 +155,23 @@ describe('a log with witnesses', () => {
     await delay(700);
     expect(log.published.size).toBe(0);
   });
+});
+
+test('a witness sees nothing that the log could forget', async () => {
+  const house = await startHouse(1);
+  const policy = house.policy('quorum A');
+  const { log, directory } = await openWitnessed(house, { policy });
+  await accepting(log);
+  await until(() => log.published.size === 1);
+  const kept: boolean[] = [];
+  link(house, 0).interfere = async (_path, body) => {
+    const head = await HeadFile.peek(dataFiles(directory).head);
+    kept.push(head !== undefined && body.endsWith(`\n\n${Buffer.from(head.note).toString()}`));
+    return undefined;
+  };
+  for (let i = 0; i < 10; i++) await log.included((await log.submit(Buffer.from(`${i}`))).index);
+  expect(kept.length).toBeGreaterThanOrEqual(10);
+  expect(kept.every((whole) => whole)).toBe(true);
 });
 
 describe('without a quorum', () => {

@@ -1,5 +1,7 @@
 /** A real full disk: a small tmpfs, filled and freed under a running log. */
+
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +11,9 @@ import { verifyConsistency } from '../../src/merkle/consistency.ts';
 import type { Published } from '../../src/log/publisher.ts';
 import { Log, type Sequenced } from '../../src/log/log.ts';
 import { fsck } from '../../src/log/fsck.ts';
+import { cut, type Link } from './link.ts';
 import { entries, scratchDirectory } from './scratch.ts';
+import { openWitnessed, startHouse } from './witnessed.ts';
 
 async function smallDisk(megabytes: number): Promise<string> {
   const directory = await scratchDirectory();
@@ -79,6 +83,29 @@ describe.skipIf(!canMount)('a disk that is full', () => {
     expect((await fsck(directory)).disagreements).toEqual([]);
     expect(reports[0]).toMatch(/a write failed/);
     expect(reports.at(-1)).toMatch(/goes on/);
+  });
+
+  test('stops a log with witnesses, which asks them again before it goes on', async () => {
+    const house = await startHouse(1);
+    const directory = await smallDisk(24);
+    const policy = house.policy('quorum A');
+    const { log, reports } = await openWitnessed(house, { policy, directory });
+    await until(() => log.published.size === 1);
+    const ballast = join(directory, 'ballast');
+    await writeFile(ballast, new Uint8Array(12 << 20));
+    while (log.status().accepting) {
+      await log.submitMany(Array.from({ length: 50 }, () => Buffer.alloc(2000, randomUUID())));
+    }
+    const link = house.witnesses[0]?.link as Link;
+    link.interfere = cut;
+    await rm(ballast);
+    await until(() => /silent: A/.test(log.status().reason?.message ?? ''));
+    link.interfere = undefined;
+    await until(() => log.status().accepting);
+    await log.included((await log.submit(Buffer.from('goes on'))).index);
+    expect(reports.join()).toMatch(/a write failed.*silent: A.*goes on/s);
+    await log.close();
+    expect((await fsck(directory)).disagreements).toEqual([]);
   });
 
   test('at first start is a clear error', async () => {
