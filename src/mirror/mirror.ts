@@ -131,7 +131,7 @@ export class Mirror {
       const full = entries.length === TILE_WIDTH;
       // Partial tiles are never hashed into the tree that goes on growing.
       if (!full) edge = tree.clone();
-      const tiles = edge.append(hashesIn(leaves.hashes));
+      const tiles = full ? tree.appendTile(leaves) : edge.append(hashesIn(leaves.hashes));
       const bundle = encodeBundle(entries);
       await files.put(bundlePath(first / TILE_WIDTH, entries.length), bundle);
       for (const tile of tiles) {
