@@ -6,6 +6,7 @@ import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { asHash } from '../../src/merkle/hash.ts';
 import { formatNote, MAX_NOTE_BYTES, parseNote } from '../../src/note/note.ts';
 import { signNote, type NoteSigner } from '../../src/note/sign.ts';
+import { isAccusation } from '../../src/verify/accusation.ts';
 import { convict, formatEvidence, MAX_EVIDENCE_BYTES } from '../../src/verify/evidence.ts';
 import { parseEvidence, verifyEvidence, type Conviction } from '../../src/verify/evidence.ts';
 import { parsePolicy } from '../../src/verify/policy.ts';
@@ -259,6 +260,25 @@ describe('hostile evidence', () => {
       code: 'not-convicted',
       message: expect.stringMatching(/none of the 1 keys given is one of the log/) as string,
     });
+  });
+
+  test('gives one answer to whatever else it may be', () => {
+    const value = fc.jsonValue({ maxDepth: 2 });
+    const members = ['type', 'origin', 'smaller', 'larger', 'root', 'proof'];
+    const changed = fc
+      .dictionary(fc.constantFrom(...members), value)
+      .map((change) => bytesOf(change));
+    const bytes = fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map(utf8), changed);
+    fc.assert(
+      fc.property(bytes, (input) => {
+        try {
+          parseEvidence(input);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'bad-evidence' });
+        }
+        isAccusation(input);
+      }),
+    );
   });
 
   test('convicts by nothing else when any single character is changed', async () => {

@@ -5,20 +5,18 @@
  *     gossip/cosigned/<origin hash>/<witness>    the largest head of the verified tree that a witness
  *                                                cosigned: with it, one that cosigns a fork is convicted
  */
-import { isAway, type ReadFiles } from '../../client/sources.ts';
-import { VerifiedTiles } from '../../client/verified-tiles.ts';
+import type { ReadFiles } from '../../client/sources.ts';
 import { decodeUtf8, equalBytes, utf8 } from '../../encoding/bytes.ts';
 import { DaybookError } from '../../errors.ts';
-import { nodeTreeHasher as hasher } from '../../keys/node-hasher.ts';
 import { nodeVerifier as verifier } from '../../keys/node-verifier.ts';
 import type { ReadHashes } from '../../merkle/node.ts';
-import { tileHashReader } from '../../merkle/tile-reader.ts';
 import { mergeSignatures } from '../../note/add-checkpoint.ts';
 import { formatNote } from '../../note/note.ts';
 import { convict, type EvidenceKeys } from '../../verify/evidence.ts';
 import { parseHead, signersOf, type NotedHead } from '../../verify/signed-head.ts';
 import type { Change, Records } from '../change.ts';
 import type { Draft } from '../draft.ts';
+import { explain, type Explained } from './explain.ts';
 import { EvidenceStore, type KeptEvidence } from './evidence-store.ts';
 import { PendingHeads, type PendingHead } from './pending-heads.ts';
 
@@ -49,11 +47,6 @@ export interface JudgeOptions {
   /** Called when it is durable. */
   readonly onKept: () => void;
 }
-
-type Explained =
-  | { readonly kind: 'consistent' }
-  | { readonly kind: 'convicted'; readonly evidence: Uint8Array }
-  | { readonly kind: 'withheld'; readonly reason: string; readonly away: boolean };
 
 /** Heads that are asked for in one round: each takes a few requests. */
 const MAX_ASKED = 4;
@@ -154,7 +147,7 @@ export class Judge {
     const askedAt = ({ head }: PendingHead): number => this.#asked.get(head) ?? 0;
     const next = this.#pending.all().sort((a, b) => askedAt(a) - askedAt(b));
     for (const pending of next.slice(0, MAX_ASKED)) {
-      const explained = await this.#ask(known, pending.head, signal);
+      const explained = await explain(known, pending.head, this.#options.sources, signal);
       if (explained === undefined) return;
       await this.#inTurn(async (change) => {
         this.#asked.set(pending.head, change.now);
@@ -250,32 +243,6 @@ export class Judge {
       if (before && parseHead(before).size >= head.size) continue;
       change.put(key, head.note);
     }
-  }
-
-  /** Undefined when `signal` was aborted before there was an answer. */
-  async #ask(
-    known: NotedHead,
-    head: NotedHead,
-    signal: AbortSignal | undefined,
-  ): Promise<Explained | undefined> {
-    const problems: DaybookError[] = [];
-    for (const source of this.#options.sources) {
-      const tiles = new VerifiedTiles(
-        { call: (path, call) => source.call(path, { ...call, signal }) },
-        hasher,
-      );
-      const read = tileHashReader(head.size, (wanted) => tiles.read(head, wanted), hasher);
-      try {
-        const evidence = await convict(known, head, read);
-        return evidence ? { kind: 'convicted', evidence } : { kind: 'consistent' };
-      } catch (error) {
-        if (signal?.aborted) return undefined;
-        if (!(error instanceof DaybookError)) throw error;
-        problems.push(error);
-      }
-    }
-    const reason = problems.map(({ message }) => message).join('; ');
-    return { kind: 'withheld', reason, away: problems.every(isAway) };
   }
 
   async #conclude(
