@@ -20,58 +20,86 @@ const backslash = 0x5c;
  */
 export function parseStrictJson(bytes: Uint8Array, { maxDepth }: { maxDepth: number }): JsonValue {
   const text = decodeUtf8(bytes);
-  checkMembersAndDepth(text, maxDepth);
+  // Before it is parsed, since that recurses.
+  const written = countMembers(text, maxDepth);
+  let value: JsonValue;
   try {
-    return JSON.parse(text) as JsonValue;
+    value = JSON.parse(text) as JsonValue;
   } catch (cause) {
     throw new DaybookError('bad-encoding', `not JSON: ${(cause as Error).message}`, { cause });
   }
+  // Of two members with one name JSON.parse keeps one.
+  if (membersIn(value) !== written) {
+    throw new DaybookError(
+      'bad-encoding',
+      `the member "${shown(repeatedName(text))}" occurs twice`,
+    );
+  }
+  return value;
 }
 
-/**
- * One pass over the text that trusts nothing about its syntax: JSON.parse judges that afterwards,
- * and by then the depth is known to be bounded.
- */
-function checkMembersAndDepth(text: string, maxDepth: number): void {
-  // For each open bracket the names seen so far, or undefined in an array.
-  const open: (Set<string> | undefined)[] = [];
-  let names: Set<string> | undefined;
-  let nameComes = false;
+/** How many members a text has, if it is JSON: one for each colon outside of strings. */
+function countMembers(text: string, maxDepth: number): number {
+  let members = 0;
+  let depth = 0;
   for (let i = 0; i < text.length; i++) {
     switch (text.charCodeAt(i)) {
-      case quote: {
-        const end = endOfString(text, i);
-        if (nameComes && names !== undefined) {
-          const name = unescaped(text.slice(i, end + 1));
-          if (names.has(name)) {
-            throw new DaybookError('bad-encoding', `the member "${shown(name)}" occurs twice`);
-          }
-          names.add(name);
-          nameComes = false;
-        }
-        i = end;
+      case quote:
+        i = endOfString(text, i);
         break;
-      }
       case 0x7b: // {
       case 0x5b: // [
-        if (open.length === maxDepth) {
+        if (depth === maxDepth) {
           throw new DaybookError('bad-encoding', `nested more than ${maxDepth} deep`);
         }
-        nameComes = text[i] === '{';
-        names = nameComes ? new Set() : undefined;
-        open.push(names);
+        depth += 1;
         break;
       case 0x7d: // }
       case 0x5d: // ]
-        open.pop();
-        names = open.at(-1);
-        nameComes = false;
+        depth -= 1;
         break;
-      case 0x2c: // ,
-        nameComes = names !== undefined;
+      case 0x3a: // :
+        members += 1;
         break;
     }
   }
+  return members;
+}
+
+function membersIn(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let members = 0;
+  for (const element of Object.values(value) as JsonValue[]) members += 1 + membersIn(element);
+  return Array.isArray(value) ? members - value.length : members;
+}
+
+/** The first name that an object of this JSON text has twice. */
+function repeatedName(text: string): string {
+  // For each open bracket the names seen so far, or undefined in an array.
+  const open: (Set<string> | undefined)[] = [];
+  const colon = /\s*:/y;
+  let names: Set<string> | undefined;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (character === '"') {
+      const end = endOfString(text, i);
+      // Only a name has a colon behind it.
+      colon.lastIndex = end + 1;
+      if (colon.test(text)) {
+        const name = JSON.parse(text.slice(i, end + 1)) as string;
+        if (names?.has(name)) return name;
+        names?.add(name);
+      }
+      i = end;
+    } else if (character === '{' || character === '[') {
+      names = character === '{' ? new Set() : undefined;
+      open.push(names);
+    } else if (character === '}' || character === ']') {
+      open.pop();
+      names = open.at(-1);
+    }
+  }
+  return '';
 }
 
 /** Position of the quote that closes the string which opens at `start`; the text's end if none does. */
@@ -84,15 +112,6 @@ function endOfString(text: string, start: number): number {
     end = text.indexOf('"', end + 1);
   }
   return text.length;
-}
-
-function unescaped(literal: string): string {
-  if (!literal.includes('\\')) return literal.slice(1, -1);
-  try {
-    return JSON.parse(literal) as string;
-  } catch (cause) {
-    throw new DaybookError('bad-encoding', `not JSON: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function shown(name: string): string {
