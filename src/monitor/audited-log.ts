@@ -15,6 +15,7 @@ import { Audit, type Judged, type LogName } from './audit.ts';
 import type { Change, Records } from './change.ts';
 import type { AuditedEntry, Draft } from './draft.ts';
 import { addFindings } from './findings.ts';
+import type { TileTree } from '../merkle/tile-tree.ts';
 import { VerifiedTree } from './verified-tree.ts';
 
 export interface AuditSteps {
@@ -28,14 +29,16 @@ export interface AuditSteps {
 
 /** Entries in one commit. */
 const CHUNK_ENTRIES = 16 * TILE_WIDTH;
-/** Bytes and bundles of entries that are being verified while earlier ones are judged. */
-const AHEAD_BYTES = 4 << 20;
-const AHEAD_BUNDLES = 4;
+/**
+ * Entries whose signatures are being verified while earlier ones are judged: enough that the thread
+ * pool does not run dry, and few enough that what was parsed of them is soon forgotten again.
+ */
+const AHEAD = 256;
 
 interface Ahead {
-  readonly bundle: LoggedBundle;
-  readonly bytes: number;
-  readonly judged: Promise<readonly Judged[]>;
+  readonly judged: Promise<Judged>;
+  /** Of the last entry of a bundle: with it, the tree grows. */
+  readonly ends: { readonly leaves: TileTree; readonly known: number } | undefined;
 }
 
 export class AuditedLog {
@@ -83,46 +86,37 @@ export class AuditedLog {
    * Takes the next bundle, the first time the one in which `tree.size` lies. Its entries are judged
    * when `finish` resolves, or when enough others came.
    */
-  async add(bundle: LoggedBundle): Promise<void> {
-    const fresh = bundle.entries.slice(Math.max(this.tree.size - bundle.first, 0));
-    const from = bundle.first + bundle.entries.length - fresh.length;
-    const judged = Promise.all(
-      fresh.map((entry, i) => this.#audit.judge(leafIndex(from + i), entry)),
-    );
-    // Awaited in its turn; until then nobody else may call it unhandled.
-    judged.catch(() => undefined);
-    const bytes = bundle.entries.reduce((sum, { length }) => sum + length, 0);
-    this.#ahead.push({ bundle, bytes, judged });
-    while (this.#ahead.length > 1 && this.#isFull()) await this.#take();
+  async add({ first, entries, leaves }: LoggedBundle): Promise<void> {
+    const known = Math.max(this.tree.size - first, 0);
+    for (let i = known; i < entries.length; i++) {
+      const judged = this.#audit.judge(leafIndex(first + i), entries[i] as Uint8Array);
+      // Awaited in its turn; until then nobody else may call it unhandled.
+      judged.catch(() => undefined);
+      const ends = i === entries.length - 1 ? { leaves, known } : undefined;
+      this.#ahead.push({ judged, ends });
+      if (this.#ahead.length > AHEAD) await this.#accept();
+    }
   }
 
   /** Everything that was added is judged and durable when it resolves. */
   async finish(): Promise<void> {
-    while (this.#ahead.length > 0) await this.#take();
+    while (this.#ahead.length > 0) await this.#accept();
     await this.#commit();
   }
 
-  #isFull(): boolean {
-    const bytes = this.#ahead.reduce((sum, each) => sum + each.bytes, 0);
-    return this.#ahead.length > AHEAD_BUNDLES || bytes > AHEAD_BYTES;
-  }
-
-  async #take(): Promise<void> {
-    const { bundle, judged } = this.#ahead.shift() as Ahead;
+  async #accept(): Promise<void> {
+    const { judged, ends } = this.#ahead.shift() as Ahead;
     const chunk = (this.#chunk ??= { change: this.#steps.change(), failed: [], entries: 0 });
-    const accepted = await judged;
-    const before = chunk.failed.length;
-    for (const each of accepted) {
-      const entry = await this.#audit.accept(each, chunk.change);
-      if (entry.problem) chunk.failed.push(entry);
-      this.#steps.entry(entry, chunk.change);
-    }
-    const known = bundle.entries.length - accepted.length;
-    this.#findings += chunk.failed.length - before;
-    const grown = this.tree.grow(bundle.leaves, known, chunk.change);
-    const progress = { ...grown, findings: this.#findings };
-    chunk.change.put(progressKey(this.#hash), format(progress));
-    chunk.entries += accepted.length;
+    const entry = await this.#audit.accept(await judged, chunk.change);
+    chunk.entries += 1;
+    if (entry.problem) chunk.failed.push(entry);
+    this.#steps.entry(entry, chunk.change);
+    if (ends === undefined) return;
+    const grown = this.tree.grow(ends.leaves, ends.known, chunk.change);
+    chunk.change.put(
+      progressKey(this.#hash),
+      format({ ...grown, findings: this.#findings + chunk.failed.length }),
+    );
     if (chunk.entries >= CHUNK_ENTRIES) await this.#commit();
   }
 
@@ -130,6 +124,7 @@ export class AuditedLog {
     if (this.#chunk === undefined) return;
     const { change, failed } = this.#chunk;
     this.#chunk = undefined;
+    this.#findings += failed.length;
     if (failed.length > 0) {
       addFindings(this.#hash, failed, change);
       this.#steps.failed(failed, change);
