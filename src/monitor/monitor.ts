@@ -178,10 +178,11 @@ export class Monitor {
     });
   }
 
-  /** Whether there is evidence against the log now. */
+  /** Whether it was judged, or will be when the tree has grown: what convicts, gossip tells. */
   async #conflict(origin: string, conflict: ForkEvidence): Promise<boolean> {
     try {
       await this.#gossip.conflict(conflict);
+      return true;
     } catch (err) {
       if (!(err instanceof DaybookError) || err.code.startsWith('store-')) throw err;
       this.#options.logger.warn({ origin, err }, 'a conflict could not be judged');

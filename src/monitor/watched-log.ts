@@ -38,7 +38,10 @@ export interface WatchOptions {
   readonly clock?: (() => number) | undefined;
   /** Told after each poll what is wrong at the log, if anything. */
   readonly onPolled?: ((log: WatchedLog) => void) | undefined;
-  /** Given each checkpoint that contradicts what was trusted; whether it convicted the log. */
+  /**
+   * Given each checkpoint that contradicts what was trusted, or is older; whether it could be judged, so
+   * that nothing has to be told of it but what the judge tells.
+   */
   readonly onConflict?: ((conflict: ForkEvidence) => Promise<boolean>) | undefined;
   /**
    * Given each checkpoint that was not trusted, whatever the reason: of the log's signature and what it
@@ -100,6 +103,8 @@ export class WatchedLog {
   #served: Uint8Array | undefined;
   /** The note that the log gave last in this poll. */
   #shown: Uint8Array | undefined;
+  /** Whether it was an older one than before, in this poll. */
+  #wentBack = false;
 
   private constructor(options: WatchOptions, hash: string, audited: AuditedLog) {
     const { config, records } = options;
@@ -184,6 +189,7 @@ export class WatchedLog {
   async poll(signal?: AbortSignal): Promise<void> {
     let found: TrustedHead | undefined;
     this.#shown = undefined;
+    this.#wentBack = false;
     const problem = await this.#firstFailure(
       signal,
       async () => {
@@ -246,11 +252,9 @@ export class WatchedLog {
     const { size } = this.tree;
     const change = newChange(this.#options);
     const owed = (found ?? this.head)?.size ?? 0;
-    if (size < owed) {
-      this.#owes(owed, change);
-      return change.commit();
-    }
-    if (change.get(owedKey(this.hash))) change.delete(owedKey(this.hash));
+    if (size < owed || this.#wentBack) this.#owes(owed, change);
+    else if (change.get(owedKey(this.hash))) change.delete(owedKey(this.hash));
+    if (size < owed) return change.commit();
     if (found) {
       const { cosignatures } = await checkCheckpoint(
         found.note,
@@ -280,15 +284,22 @@ export class WatchedLog {
     this.#served = served ?? this.#served;
   }
 
-  /** A log that signs what it does not show is told of as soon as it does so for long. */
+  /** A log that signs what it does not show, or shows no more, is told of as soon as it does so for long. */
   #owes(owed: number, change: Change): void {
     const since = change.get(owedKey(this.hash));
     if (since === undefined) {
       change.put(owedKey(this.hash), utf8(String(change.now)));
     } else if (change.now - Number(decodeUtf8(since)) >= WITHHELD_MS) {
       const cause = ['withheld', decodeUtf8(since)];
-      const title = `the log has not shown entry ${this.tree.size} for over an hour`;
-      const detail = `It signed a checkpoint of size ${owed}, and serves no valid entries from index ${this.tree.size} on.`;
+      const { size } = this.tree;
+      const title =
+        size < owed
+          ? `the log has not shown entry ${size} for over an hour`
+          : 'the log has shown no checkpoint but older ones for over an hour';
+      const detail =
+        size < owed
+          ? `It signed a checkpoint of size ${owed}, and serves no valid entries from index ${size} on.`
+          : `It signed a checkpoint of size ${owed} before.`;
       raise(change, this.origin, 'log-misbehaved', { cause, title, detail });
     }
   }
@@ -299,6 +310,7 @@ export class WatchedLog {
     const detail = error.message;
     if (error.code === 'log-forked') {
       const conflict = error.cause as ForkEvidence | undefined;
+      this.#wentBack = conflict !== undefined && conflict.evidence === undefined;
       if (conflict && (await this.#options.onConflict?.(conflict))) return;
       const cause = [conflict ? parseNote(conflict.offered).text : detail];
       const title = 'the log shows checkpoints that cannot both be true';

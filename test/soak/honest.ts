@@ -118,7 +118,7 @@ async function setUp(cluster: Cluster, seed: number, id: number, parent: string)
   );
   const members = lines.map((_, i) => `w${i}`).join(' ');
   await writeFile(policy, `log ${vkey}\n${lines.join('')}group two 2 ${members}\nquorum two\n`);
-  const keepMs = random.one([0, 300, 1500]);
+  const keepMs = random.one([0, 300, 1500, 8000]);
   const caches = await Promise.all(
     Array.from({ length: MONITORS + 1 }, () => StaleCache.open(random, 2, keepMs)),
   );
