@@ -9,6 +9,7 @@ import { restoreLog, type RestoreSource } from '../log/restore.ts';
 import { MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { originHash } from '../note/origin-hash.ts';
+import type { TrustPolicy } from '../verify/policy.ts';
 import { isThere, readBytes } from './files.ts';
 import { print } from './output.ts';
 import { readPolicy } from './trust.ts';
@@ -47,11 +48,14 @@ export function register(program: Command): void {
 }
 
 async function restore(options: Options): Promise<void> {
-  await checkNewest(options);
+  const witnesses =
+    options.witnesses === undefined ? undefined : await readPolicy(options.witnesses);
+  checkNewest(options, witnesses);
   const directory = resolve(options.data);
   const { origin, from, to } = await restoreLog({
     directory,
     ...(options.vkey === undefined ? {} : { vkeys: [options.vkey] }),
+    cosigners: (witnesses?.witnesses ?? []).map(({ key }) => key),
     connect: (log) => connect(options.from, log),
   });
   print(
@@ -63,9 +67,9 @@ async function restore(options: Options): Promise<void> {
 }
 
 /** What was signed after the mirror's checkpoint only its witnesses know, or the operator. */
-async function checkNewest({ witnesses, newestThereIs }: Options): Promise<void> {
+function checkNewest({ newestThereIs }: Options, witnesses: TrustPolicy | undefined): void {
   if (newestThereIs) return;
-  if (witnesses !== undefined && (await readPolicy(witnesses)).quorum !== 'none') return;
+  if (witnesses !== undefined && witnesses.quorum !== 'none') return;
   throw new DaybookError(
     'bad-usage',
     'without witnesses nothing can show what this log signed last, and a log that signs after less signs a fork: ' +

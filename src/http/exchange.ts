@@ -126,3 +126,11 @@ function bareTag(tag: string): string {
   const trimmed = tag.trim();
   return trimmed.startsWith('W/') ? trimmed.slice(2) : trimmed;
 }
+
+/** Whether this `Accept-Encoding` takes gzip. */
+export function acceptsGzip(wish: string | undefined): boolean {
+  return (
+    wish !== undefined &&
+    /(^|,)\s*(gzip|\*)\s*(;\s*q=(0\.0*[1-9]\d*|1(\.0*)?)\s*)?(,|$)/i.test(wish)
+  );
+}

@@ -15,8 +15,14 @@ import { verifyConsistency } from '../merkle/consistency.ts';
 import type { Hash } from '../merkle/hash.ts';
 import { TILE_WIDTH } from '../merkle/tile.ts';
 import { parseCheckpoint } from '../note/checkpoint.ts';
-import { formatNote, openNote, parseNote, type SignedNote } from '../note/note.ts';
-import { parseVkey } from '../note/vkey.ts';
+import {
+  formatNote,
+  openNote,
+  parseNote,
+  type OpenedSignature,
+  type SignedNote,
+} from '../note/note.ts';
+import { parseVkey, type VerifierKey } from '../note/vkey.ts';
 import { openGenesis } from '../statement/admission.ts';
 import { HeadFile } from '../store/head-file.ts';
 import { openLevelStore } from '../store/level-store.ts';
@@ -42,6 +48,8 @@ export interface RestoreOptions {
   readonly directory: string;
   /** Keys of the log, where the directory holds no entry that names them. */
   readonly vkeys?: readonly string[];
+  /** Of the log's witnesses: their cosignatures are kept on what is published first. */
+  readonly cosigners?: readonly VerifierKey[];
   /** Connects to the mirror of the log with these keys. */
   readonly connect: (log: {
     readonly origin: string;
@@ -61,8 +69,10 @@ interface Target {
   readonly source: RestoreSource;
   readonly size: TreeSize;
   readonly root: Hash;
-  /** With the log's own signatures alone. */
-  readonly own: Uint8Array;
+  /** The mirror's checkpoint with the log's own signatures alone. */
+  readonly signed: Uint8Array;
+  /** And with those cosignatures that verify; a mirror may have added any line. */
+  readonly published: Uint8Array;
 }
 
 /**
@@ -93,7 +103,7 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
 
 async function restore(options: RestoreOptions, store: Store, head: HeadFile): Promise<Restored> {
   const log = await identify(options, store);
-  const target = await open(await options.connect(log), log);
+  const target = await open(await options.connect(log), log, options.cosigners ?? []);
   const from = store.state.size;
   const tree = await loadTree(store, hasher);
   await checkEntries(store, store.state.verifiedSize, hasher);
@@ -105,7 +115,7 @@ async function restore(options: RestoreOptions, store: Store, head: HeadFile): P
     await checkBeginning({ size: from, root: tree.root() }, target, 'holds');
   }
   if (target.size > (head.read()?.size ?? 0)) {
-    await head.write({ note: target.own, size: target.size, root: target.root });
+    await head.write({ note: target.signed, size: target.size, root: target.root });
   }
   if (from < target.size) {
     if (from === 0) await restoreGenesis(store, target, log);
@@ -118,8 +128,8 @@ async function restore(options: RestoreOptions, store: Store, head: HeadFile): P
     }
     expectRoot(store.state.root, target, store.state.size);
   }
-  if (sizeOf(store.state.signed) < target.size) await store.recordSigned(target.own);
-  if (sizeOf(store.state.published) < target.size) await store.recordPublished(target.source.note);
+  if (sizeOf(store.state.signed) < target.size) await store.recordSigned(target.signed);
+  if (sizeOf(store.state.published) < target.size) await store.recordPublished(target.published);
   return { origin: log.origin, from, to: store.state.size };
 }
 
@@ -144,23 +154,32 @@ async function identify({ directory, vkeys }: RestoreOptions, store: Store): Pro
 }
 
 /** Throws unless one of the log's keys signed the checkpoint of the mirror. */
-async function open(source: RestoreSource, { origin, vkeys }: LogIdentity): Promise<Target> {
-  const note: SignedNote = parseNote(source.note);
-  const checkpoint = parseCheckpoint(note.text);
-  const opened = await openNote(note, vkeys.map(parseVkey), nodeVerifier);
-  if (checkpoint.origin !== origin) {
+async function open(
+  source: RestoreSource,
+  { origin, vkeys }: LogIdentity,
+  cosigners: readonly VerifierKey[],
+): Promise<Target> {
+  const note = parseNote(source.note);
+  const { origin: mirrored, size, root } = parseCheckpoint(note.text);
+  if (mirrored !== origin) {
     throw new DaybookError(
       'untrusted-checkpoint',
-      `the mirror is of ${checkpoint.origin}, this log is ${origin}`,
+      `the mirror is of ${mirrored}, this log is ${origin}`,
     );
   }
-  const signatures = opened.map(({ key, signature }) => ({
-    name: key.name,
-    keyId: key.keyId,
+  const keys = vkeys.map(parseVkey);
+  const signed = withSignatures(note, await openNote(note, keys, nodeVerifier));
+  const all = await openNote(note, [...keys, ...cosigners], nodeVerifier);
+  return { source, size, root, signed, published: withSignatures(note, all) };
+}
+
+function withSignatures({ text }: SignedNote, opened: readonly OpenedSignature[]): Uint8Array {
+  const signatures = opened.map(({ key: { name, keyId }, signature }) => ({
+    name,
+    keyId,
     signature,
   }));
-  const own = utf8(formatNote({ text: note.text, signatures }));
-  return { source, size: checkpoint.size, root: checkpoint.root, own };
+  return utf8(formatNote({ text, signatures }));
 }
 
 /** All heads that this log is known to have signed must be of the mirror's tree. */

@@ -1,13 +1,16 @@
 /**
  * Serves the mirror's files as C2SP tlog-tiles wants them, below `/<origin hash>/`. Any web server can
- * take its place: nothing here is computed.
+ * take its place: nothing here is computed but gzip.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { DaybookError } from '../errors.ts';
 import {
+  acceptsGzip,
   answer,
   answerUnchanged,
   immutable,
@@ -19,6 +22,7 @@ import { createHttpFace, type HttpFace } from '../http/face.ts';
 import { answerOtherMethod } from '../http/problem.ts';
 import { parseTilePath } from '../merkle/tile.ts';
 
+const compress = promisify(gzip);
 const logPath = /^\/([0-9a-f]{64})\/(.+)$/;
 /** Asked again each time: an answer older than the last one looks like a log that went back. */
 const fresh = ['Cache-Control', 'no-cache'];
@@ -51,18 +55,31 @@ function filesMiddleware(directory: string): Middleware<ExchangeState> {
 
 async function answerFile(ctx: Exchange, directory: string, path: string): Promise<void> {
   const isCheckpoint = path === 'checkpoint';
+  const resource = parseTilePath(path);
   // Only what has the one spelling of a tile's or bundle's path reaches the file system.
-  if (!isCheckpoint && parseTilePath(path) === undefined) throw nothingAt(ctx);
+  if (!isCheckpoint && resource === undefined) throw nothingAt(ctx);
   if (ctx.state.search !== '') {
     throw new DaybookError('bad-request', 'files take no query parameters');
   }
   const bytes = await readPresent(join(directory, path));
   if (bytes === undefined) throw nothingAt(ctx);
-  const etag = strongTag(bytes);
-  const caching = isCheckpoint ? fresh : immutable;
-  if (answerUnchanged(ctx, etag, caching)) return;
-  const type = isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream';
-  answer(ctx, 200, ['Content-Type', type, ...caching, 'ETag', etag], bytes);
+  if (isCheckpoint) {
+    const headers = ['Content-Type', 'text/plain; charset=utf-8', ...fresh];
+    return send(ctx, bytes, strongTag(bytes), headers);
+  }
+  const headers = ['Content-Type', 'application/octet-stream', ...immutable];
+  if (resource?.kind !== 'entries') return send(ctx, bytes, strongTag(bytes), headers);
+  const varied = [...headers, 'Vary', 'Accept-Encoding'];
+  if (!acceptsGzip(ctx.req.headers['accept-encoding'])) {
+    return send(ctx, bytes, strongTag(bytes), varied);
+  }
+  const zipped = await compress(bytes);
+  send(ctx, zipped, strongTag(bytes, '-gzip'), [...varied, 'Content-Encoding', 'gzip']);
+}
+
+function send(ctx: Exchange, body: Uint8Array, etag: string, headers: readonly string[]): void {
+  if (answerUnchanged(ctx, etag, headers)) return;
+  answer(ctx, 200, [...headers, 'ETag', etag], body);
 }
 
 async function readPresent(path: string): Promise<Uint8Array | undefined> {

@@ -218,7 +218,7 @@ async function checkUnforked(directory: string, origin: string): Promise<void> {
   if (kept.length === 0) return;
   throw new DaybookError(
     'log-forked',
-    `${origin} was seen to fork: the two checkpoints that it signed are in ${folder}. Its mirror goes on serving nothing newer; remove that folder only if you know better`,
+    `${origin} was seen to fork: the two checkpoints that it signed are in ${folder}. What was copied before stays good, and any web server can serve it; remove that folder only if you know better`,
   );
 }
 

@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import { DaybookError } from '../errors.ts';
 import { parseTilePath, type TileResource } from '../merkle/tile.ts';
 import {
+  acceptsGzip,
   answer,
   answerUnchanged,
   immutable,
@@ -33,13 +34,6 @@ interface Representation {
 interface Wanted {
   readonly resource: TileResource;
   readonly zipped: boolean;
-}
-
-function acceptsGzip(wish: string | undefined): boolean {
-  return (
-    wish !== undefined &&
-    /(^|,)\s*(gzip|\*)\s*(;\s*q=(0\.0*[1-9]\d*|1(\.0*)?)\s*)?(,|$)/i.test(wish)
-  );
 }
 
 async function represent(log: Log, { resource, zipped }: Wanted): Promise<Representation> {

@@ -59,6 +59,24 @@ test('each kind of file has its type and how long it may be cached', async () =>
   }
 });
 
+test('bundles are compressed for whoever takes gzip', async () => {
+  const { log, base } = await scene();
+  const wish = { 'accept-encoding': 'gzip' };
+  const zipped = await fetch(`${base}/tile/entries/000`, { headers: wish });
+  expect(zipped.headers.get('content-encoding')).toBe('gzip');
+  expect(zipped.headers.get('vary')).toBe('Accept-Encoding');
+  expect(Buffer.from(await zipped.arrayBuffer())).toEqual(
+    Buffer.from(log.tile('tile/entries/000')!),
+  );
+  const plain = await fetch(`${base}/tile/entries/000`, {
+    headers: { 'accept-encoding': 'identity' },
+  });
+  expect(plain.headers.get('content-encoding')).toBeNull();
+  expect(plain.headers.get('etag')).not.toBe(zipped.headers.get('etag'));
+  const tile = await fetch(`${base}/tile/0/000`, { headers: wish });
+  expect(tile.headers.get('content-encoding')).toBeNull();
+});
+
 test.each([
   'tile/0/002',
   'tile/0/001.p/45',

@@ -8,9 +8,15 @@ import { leafIndex } from '../../src/encoding/integer.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
 import { fsck } from '../../src/log/fsck.ts';
 import { Log } from '../../src/log/log.ts';
-import { restoreLog, type Restored, type RestoreSource } from '../../src/log/restore.ts';
+import {
+  restoreLog,
+  type Restored,
+  type RestoreOptions,
+  type RestoreSource,
+} from '../../src/log/restore.ts';
 import { createMirrorFace } from '../../src/mirror/face.ts';
 import { RunningMirror } from '../../src/mirror/running-mirror.ts';
+import { parseNote } from '../../src/note/note.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import { parseVkey } from '../../src/note/vkey.ts';
 import { createServer } from '../../src/server/index.ts';
@@ -106,11 +112,9 @@ async function serving<T>(
 function restoreFrom(
   mirror: RunningMirror,
   directory: string,
-  vkeys?: readonly string[],
+  more: Partial<RestoreOptions> = {},
 ): Promise<Restored> {
-  return serving(mirror, (url) =>
-    restoreLog({ directory, connect: reading(url), ...(vkeys && { vkeys }) }),
-  );
+  return serving(mirror, (url) => restoreLog({ ...more, directory, connect: reading(url) }));
 }
 
 async function expectClean(directory: string, size: number): Promise<void> {
@@ -199,7 +203,10 @@ describe('an open log', () => {
     await stop(server);
     await rm(join(directory, 'db'), { recursive: true });
     await expect(restoreFrom(mirror, directory)).rejects.toMatchObject({ code: 'wrong-directory' });
-    expect(await restoreFrom(mirror, directory, log.vkeys)).toMatchObject({ from: 0, to: size });
+    expect(await restoreFrom(mirror, directory, { vkeys: log.vkeys })).toMatchObject({
+      from: 0,
+      to: size,
+    });
     await expectClean(directory, size);
     const again = await startServer({ log: { directory, origin, admission: undefined } });
     await again.log.submit(Buffer.from('one more'));
@@ -290,7 +297,7 @@ describe('an open log', () => {
     const bytes = await readFile(path);
     bytes[bytes.length - 1]! ^= 1;
     await writeFile(path, bytes);
-    await expect(restoreFrom(mirror, directory, log.vkeys)).rejects.toMatchObject({
+    await expect(restoreFrom(mirror, directory, { vkeys: log.vkeys })).rejects.toMatchObject({
       code: 'inclusion-invalid',
     });
     await expect(Log.open({ directory })).rejects.toMatchObject({ code: 'store-corrupt' });
@@ -328,8 +335,15 @@ test('a log whose witnesses know of more stands still until it is restored, and 
   const third = await open(backup);
   await until(() => third.log.status().reason?.code === 'log-behind');
   await third.log.close();
-  expect(await restoreFrom(mirror, backup)).toEqual({ origin, from: 11, to: 21 });
+  const cosigners = policy.witnesses.map(({ key }) => key);
+  const restored = await restoreFrom(mirror, backup, { cosigners });
+  expect(restored).toEqual({ origin, from: 11, to: 21 });
   const fourth = await open(backup);
+  // Of the mirror's own cosignature it says nothing.
+  const { signatures } = parseNote(fourth.log.published.note);
+  const names = signatures.map(({ name }) => name.replace(/\/.$/, ''));
+  expect(names.slice(0, 3)).toEqual([origin.slice(0, -2), 'witness.example', 'witness.example']);
+  expect(names).not.toContain('mirror.example/m1');
   await grow(fourth, 'third');
   const after = await again(mirror, fourth);
   expect(after.mirror.signed?.size).toBe(31);
