@@ -55,7 +55,7 @@ interface Stage {
 
 const ACCUSE_AFTER = '4s';
 /** After the last scenario was played and the partition is over. */
-const VERDICT_MS = 30_000;
+const VERDICT_MS = 60_000;
 /** Long enough for monitors to ask for what they cannot judge. */
 const EXPLAINED_MS = 2500;
 
