@@ -3,7 +3,7 @@
  * refusal is problem details (RFC 9457).
  */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from 'pino';
@@ -58,6 +58,7 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
   // The client is told to send its body only when the body is about to be read.
   http.on('checkContinue', (req, res) => void handle(req, res));
   answerClientErrors(http);
+  const unused = unusedConnections(http);
   return {
     http,
     traffic,
@@ -71,6 +72,7 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
       }),
     async stop() {
       traffic.stop();
+      for (const socket of unused) socket.destroy();
       await closeServer(http, limits.stopTimeoutMs);
     },
   };
@@ -95,6 +97,18 @@ function application(
     answerOtherMethod(ctx, [...allowed].sort());
   });
   return app;
+}
+
+/** Connections that have not asked for anything yet: Node does not count them as idle. */
+function unusedConnections(http: Server): ReadonlySet<Socket> {
+  const unused = new Set<Socket>();
+  http.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  http.prependListener('request', ({ socket }) => void unused.delete(socket));
+  http.prependListener('checkContinue', ({ socket }) => void unused.delete(socket));
+  return unused;
 }
 
 function closeServer(http: Server, timeoutMs: number): Promise<void> {
