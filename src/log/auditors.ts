@@ -14,6 +14,8 @@ export interface Audited extends ShownCheckpoint {
   readonly auditor: string;
   /** Its own cosignature. The others may be older than those that the log has. */
   readonly own: readonly SignatureLine[];
+  /** Of its own cosignature, seconds since 1970. */
+  readonly time: number;
 }
 
 export interface AuditorsOptions {
@@ -29,6 +31,12 @@ export interface AuditorsOptions {
   readonly signal: AbortSignal;
 }
 
+/**
+ * A newer cosignature of the same checkpoint is taken after so many seconds only: two auditors that
+ * cosign anew whenever they see another's would keep each other busy through the log.
+ */
+const REFRESH_SECONDS = 300;
+
 /** Asks each auditor again and again, until the signal is aborted. Throws `bad-usage` for a wrong URL. */
 export function followAuditors(options: AuditorsOptions): void {
   for (const auditor of options.auditors) {
@@ -39,11 +47,19 @@ export function followAuditors(options: AuditorsOptions): void {
 
 async function follow(auditor: PolicyWitness, http: Http, options: AuditorsOptions): Promise<void> {
   const { signal, pollMs, onAudited } = options;
+  let taken: Audited | undefined;
   while (!signal.aborted) {
     const audited = await readAudited(auditor, http, options).catch(() => undefined);
-    if (audited) await onAudited(audited);
+    if (audited && isNews(audited, taken)) {
+      taken = audited;
+      await onAudited(audited);
+    }
     await pause(pollMs, signal).catch(() => undefined);
   }
+}
+
+function isNews({ note, time }: Audited, taken: Audited | undefined): boolean {
+  return note.text !== taken?.note.text || time >= taken.time + REFRESH_SECONDS;
 }
 
 async function readAudited(
@@ -55,8 +71,9 @@ async function readAudited(
   if (!shown) return undefined;
   const keys = [...log.keys, ...witnesses.map((witness) => witness.key), key];
   const opened = await openCosignatures(shown.note, keys);
-  const own = linesOf(opened.filter((each) => each.key === key));
-  if (own.length === 0) return undefined;
+  const own = opened.find((each) => each.key === key);
+  if (own?.timestamp === undefined) return undefined;
   const note = { text: shown.note.text, signatures: linesOf(opened) };
-  return { auditor, note, checkpoint: shown.checkpoint, own };
+  const { checkpoint } = shown;
+  return { auditor, note, checkpoint, own: linesOf([own]), time: own.timestamp };
 }

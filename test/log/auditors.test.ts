@@ -85,6 +85,25 @@ describe("an auditor's cosignature", () => {
     expect(await cosigners(house, log.published)).toBe('A');
   });
 
+  test('is taken anew after a while, and not at each of its changes', async () => {
+    const { auditor, log } = await scene();
+    const now = Math.floor(Date.now() / 1000);
+    const time = async (): Promise<number | undefined> => {
+      const keys = [auditor.signer.key];
+      return openNote(parseNote(log.published.note), keys, nodeVerifier).then(
+        ([own]) => own?.timestamp,
+        () => undefined,
+      );
+    };
+    await auditor.cosign(log.published.note, now - 600);
+    while ((await time()) !== now - 600) await delay(20);
+    await auditor.cosign(log.published.note, now - 590);
+    await askedAgain(auditor);
+    expect(await time()).toBe(now - 600);
+    await auditor.cosign(log.published.note, now);
+    while ((await time()) !== now) await delay(20);
+  });
+
   test('brings no older cosignatures of others with it', async () => {
     let time = 1_700_000_000;
     const { house, auditor, log } = await scene({ now: () => time });
@@ -128,7 +147,12 @@ describe("an auditor's cosignature", () => {
     await askedAgain(auditor);
     auditor.shown = 'nonsense';
     await askedAgain(auditor);
-    expect(Buffer.from(log.published.note)).toEqual(Buffer.from(note));
+    expect(parseNote(log.published.note).text).toBe(parseNote(note).text);
+    for (const shown of [log.published, log.cosigned]) {
+      expect(parseNote(shown.note).signatures.map(({ name }) => name)).not.toContain(
+        auditor.signer.key.name,
+      );
+    }
     expect(log.status()).toMatchObject({ accepting: true, publishing: true });
   });
 });
