@@ -7,6 +7,7 @@ import { avUpdate } from './av-update.ts';
 import { batches, rawPosts, signedPosts } from './http.ts';
 import { channels } from './channels.ts';
 import { mirroring } from './mirror.ts';
+import { audits } from './monitor.ts';
 import { reads } from './reads.ts';
 import { releaseFiles } from './release-file.ts';
 import { requireWrk } from './server-process.ts';
@@ -19,11 +20,11 @@ const { values } = parseArgs({
   options: {
     /** A tenth of everything, to see that the benches run. */
     quick: { type: 'boolean', default: false },
-    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness, witnessed, mirror; separated by commas. */
+    /** Some of append, http, reads, channels, verify, verdict, release-file, av-update, witness, witnessed, mirror, monitor; separated by commas. */
     only: {
       type: 'string',
       default:
-        'append,http,reads,channels,verify,verdict,release-file,av-update,witness,witnessed,mirror',
+        'append,http,reads,channels,verify,verdict,release-file,av-update,witness,witnessed,mirror,monitor',
     },
     /** Also writes the JSON to this file. */
     json: { type: 'string' },
@@ -75,6 +76,9 @@ if (sections.includes('av-update')) show('av-update', [await avUpdate()]);
 if (sections.includes('witnessed')) show('witnessed', await witnessed(500 * scale));
 if (sections.includes('witness')) show('witness', await witnesses(400 * scale));
 if (sections.includes('mirror')) show('mirror', await mirroring(1_000_000 * scale));
+if (sections.includes('monitor')) {
+  show('monitor', await audits(1_000_000 * scale, 100_000 * scale));
+}
 
 const json = `${JSON.stringify({ machine, ...results }, undefined, 2)}\n`;
 process.stdout.write(json);
