@@ -19,7 +19,7 @@ import { formatSignature, MAX_NOTE_BYTES, parseSignatures } from './note.ts';
 import type { SignatureLine, SignedNote } from './note.ts';
 
 /** A consistency proof has at most so many hashes. */
-export const MAX_PROOF_LINES = 63;
+const MAX_PROOF_LINES = 63;
 /** The proof lines, the old size, and the longest note. */
 export const MAX_ADD_CHECKPOINT_BYTES = MAX_NOTE_BYTES + 45 * MAX_PROOF_LINES + 32;
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -157,7 +158,7 @@ test('nothing that was said to be durable is lost by kills', async () => {
   let said = 0;
   for (let round = 0; round < 8; round++) {
     const child = spawn(process.execPath, [
-      join(import.meta.dirname, 'record-writer.ts'),
+      fileURLToPath(new URL('record-writer.ts', import.meta.url)),
       directory,
     ]);
     let output = '';
