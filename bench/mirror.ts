@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Log } from '../src/log/log.ts';
 import { createMirror } from '../src/mirror/running-mirror.ts';
 import { newIssuer, rawEntries, signedRelease } from './samples.ts';
-import { scratch, startServer } from './server-process.ts';
+import { cpuSeconds, scratch, startServer } from './server-process.ts';
 
 export interface MirrorFigure {
   readonly name: string;
@@ -15,6 +15,9 @@ export interface MirrorFigure {
   /** From the first request to the mirror checkpoint; starting and stopping the process are in it. */
   readonly seconds: number;
   readonly perSecond: number;
+  /** Processor time of the mirror and of the log, in microseconds for each entry. */
+  readonly mirrorUs: number;
+  readonly logUs: number;
   readonly peakMB: number;
 }
 
@@ -40,13 +43,23 @@ async function copying(name: string, entries: number, make: MakeEntries): Promis
   await createMirror(mirror, 'mirror.example/bench', { mlDsa: false });
   const policyPath = join(mirror, '..', 'policy');
   writeFileSync(policyPath, policy);
-  const startedAt = performance.now();
-  const peakMB = await run('--log', server.url, '--policy', policyPath, '--data', mirror, '--once');
+  const [startedAt, logCpu] = [performance.now(), server.cpu()];
+  const { peakMB, cpu } = await run(
+    '--log',
+    server.url,
+    '--policy',
+    policyPath,
+    '--data',
+    mirror,
+    '--once',
+  );
   const seconds = (performance.now() - startedAt) / 1000;
+  const perEntry = (cpuSeconds: number): number => Math.round((cpuSeconds / entries) * 1e7) / 10;
+  const used = { mirrorUs: perEntry(cpu), logUs: perEntry(server.cpu() - logCpu) };
   await server.stop();
   await rm(join(mirror, '..'), { recursive: true });
   const perSecond = Math.round(entries / seconds);
-  return { name, entries, seconds: Math.round(seconds * 10) / 10, perSecond, peakMB };
+  return { name, entries, seconds: Math.round(seconds * 10) / 10, perSecond, ...used, peakMB };
 }
 
 /** Gives the policy that trusts the log. */
@@ -60,16 +73,17 @@ async function fill(directory: string, entries: number, make: MakeEntries): Prom
   return `${vkeys.map((vkey) => `log ${vkey}\n`).join('')}quorum none\n`;
 }
 
-/** The most resident memory of the process, in MB. */
-async function run(...options: readonly string[]): Promise<number> {
+/** The most resident memory of the process, and its processor time in seconds, until shortly before its end. */
+async function run(...options: readonly string[]): Promise<{ peakMB: number; cpu: number }> {
   const child = spawn(process.execPath, ['src/cli/main.ts', 'mirror', ...options], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  let peak = 0;
+  let [peak, cpu] = [0, 0];
   const watching = setInterval(() => {
     try {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      cpu = Math.max(cpu, cpuSeconds(child.pid));
     } catch {
       // It has just ended.
     }
@@ -77,5 +91,5 @@ async function run(...options: readonly string[]): Promise<number> {
   const [code] = (await once(child, 'exit')) as [number];
   clearInterval(watching);
   if (code !== 0) throw new Error(`the mirror exited with ${code}`);
-  return Math.round(peak / 1000);
+  return { peakMB: Math.round(peak / 1000), cpu };
 }

@@ -53,16 +53,7 @@ export async function startService(
         const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
         return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1000);
       },
-      cpu() {
-        const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
-        const [user = 0, system = 0] = stat
-          .slice(stat.lastIndexOf(')'))
-          .split(' ')
-          .slice(12, 14)
-          .map(Number);
-        // In ticks of USER_HZ, which is 100 on Linux.
-        return (user + system) / 100;
-      },
+      cpu: () => cpuSeconds(child.pid),
       async stop() {
         child.kill('SIGTERM');
         await once(child, 'exit');
@@ -71,6 +62,18 @@ export async function startService(
     };
   }
   throw new Error(`the server did not start: ${output}`);
+}
+
+/** Processor time of a running process so far, of all its threads. */
+export function cpuSeconds(pid: number | undefined): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')'))
+    .split(' ')
+    .slice(12, 14)
+    .map(Number);
+  // In ticks of USER_HZ, which is 100 on Linux.
+  return (user + system) / 100;
 }
 
 export interface WrkResult {

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
-import { decodeBundle, MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
+import { decodeBundle, encodeBundle, MAX_ENTRY_BYTES } from '../merkle/bundle.ts';
 import { HASH_BYTES, rfc6962, type Hash, type TreeHasher } from '../merkle/hash.ts';
 import { treeRoot } from '../merkle/root.ts';
 import { tileHashReader } from '../merkle/tile-reader.ts';
@@ -26,6 +26,8 @@ export interface TrustedTree {
 }
 
 export interface VerifiedBundle {
+  /** The entry bundle (C2SP tlog-tiles) as it stands in the tree: the bytes of `entries`. */
+  readonly bytes: Uint8Array;
   readonly entries: readonly Uint8Array[];
   /** The tile of their leaf hashes. */
   readonly leaves: TileTree;
@@ -87,12 +89,12 @@ export class VerifiedTiles {
     const tile = { level: 0, index, width: tileWidth(0, index, tree.size) };
     const { width } = tile;
     const computed = width === TILE_WIDTH && !this.#verified.has(tilePath(tile));
-    const [bytes, [known]] = await Promise.all([
+    const [fetched, [known]] = await Promise.all([
       this.#fetchCut((w) => bundlePath(index, w), width, MAX_BUNDLE_BYTES),
       this.read(tree, [computed ? tileAbove(tree, tile) : tile]),
     ]);
     // The full bundle may have stood in for a partial one that is gone.
-    const entries = decodeBundle(bytes.body, bytes.width).slice(0, width);
+    const entries = decodeBundle(fetched.body, fetched.width).slice(0, width);
     const leaves = new TileTree(leafHashes(entries, this.#hasher), this.#hasher);
     if (computed) {
       this.#checkFull(tile, leaves, known as TileTree);
@@ -100,7 +102,8 @@ export class VerifiedTiles {
     } else if (!equalBytes(leaves.hashes, (known as TileTree).hashes)) {
       throw notInTree(bundlePath(index, width));
     }
-    return { entries, leaves };
+    const bytes = fetched.width === width ? fetched.body : encodeBundle(entries);
+    return { bytes, entries, leaves };
   }
 
   /** `tiles` and all above them up to the right edge: those verified before, and those to fetch. */

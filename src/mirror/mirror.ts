@@ -9,7 +9,6 @@ import type { TrustedHead } from '../client/trusted-head.ts';
 import { equalBytes, utf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { nodeTreeHasher as hasher } from '../keys/node-hasher.ts';
-import { encodeBundle } from '../merkle/bundle.ts';
 import { GrowingTree } from '../merkle/growing-tree.ts';
 import { asHash, HASH_BYTES, type Hash } from '../merkle/hash.ts';
 import type { ReadHashes } from '../merkle/node.ts';
@@ -123,26 +122,27 @@ export class Mirror {
     const before = this.#signed?.size ?? 0;
     /** Tiles that were partial in the mirror checkpoint so far. */
     const outgrown: TileId[] = [];
-    let bundles = 0;
-    let bytes = 0;
+    let chunk = { bundles: 0, bytes: 0 };
     let edge = tree;
-    for await (const { first, entries, leaves } of client.bundles(tree.size / TILE_WIDTH, head)) {
+    for await (const { first, entries, leaves, bytes } of client.bundles(
+      tree.size / TILE_WIDTH,
+      head,
+    )) {
       signal?.throwIfAborted();
       const full = entries.length === TILE_WIDTH;
       // Partial tiles are never hashed into the tree that goes on growing.
       if (!full) edge = tree.clone();
       const tiles = full ? tree.appendTile(leaves) : edge.append(hashesIn(leaves.hashes));
-      const bundle = encodeBundle(entries);
-      await files.put(bundlePath(first / TILE_WIDTH, entries.length), bundle);
+      await files.put(bundlePath(first / TILE_WIDTH, entries.length), bytes);
       for (const tile of tiles) {
         await files.put(tilePath({ ...tile, width: TILE_WIDTH }), tile.hashes);
         if (tileWidth(tile.level, tile.index, before) > 0) outgrown.push(tile);
       }
-      bundles += 1;
-      bytes += bundle.length;
-      if (full && (bundles >= CHUNK_BUNDLES || bytes >= CHUNK_BYTES)) {
+      chunk.bundles += 1;
+      chunk.bytes += bytes.length;
+      if (full && (chunk.bundles >= CHUNK_BUNDLES || chunk.bytes >= CHUNK_BYTES)) {
         await this.#keep(tree);
-        [bundles, bytes] = [0, 0];
+        chunk = { bundles: 0, bytes: 0 };
       }
     }
     if (edge.size !== head.size || !equalBytes(edge.root(), head.root)) {

@@ -96,7 +96,7 @@ describe('a mirror', () => {
           await running.close();
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 
