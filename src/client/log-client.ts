@@ -158,7 +158,7 @@ export class LogClient {
     let next = from;
     for (let index = from; index < last; index++) {
       while (next < last && ahead.length < READ_AHEAD) {
-        const bundle = this.#tiles.bundle(head, next++);
+        const bundle = this.#tiles.bundle(head, next++, { keep: false });
         // Whoever stops reading early never awaits the ones ahead.
         bundle.catch(() => undefined);
         ahead.push(bundle);

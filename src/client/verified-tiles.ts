@@ -83,9 +83,14 @@ export class VerifiedTiles {
 
   /**
    * Bundle `index`: its entries and their leaf hashes, which lead into `tree`. Of a full bundle whose
-   * tile is not held yet no tile is fetched either: its entries give all hashes of it.
+   * tile is not held yet no tile is fetched either: its entries give all hashes of it. Whoever reads
+   * all bundles in turn needs no tile again: with `keep` false it is not held then.
    */
-  async bundle(tree: TrustedTree, index: number): Promise<VerifiedBundle> {
+  async bundle(
+    tree: TrustedTree,
+    index: number,
+    { keep = true }: { readonly keep?: boolean } = {},
+  ): Promise<VerifiedBundle> {
     const tile = { level: 0, index, width: tileWidth(0, index, tree.size) };
     const { width } = tile;
     const computed = width === TILE_WIDTH && !this.#verified.has(tilePath(tile));
@@ -98,7 +103,7 @@ export class VerifiedTiles {
     const leaves = new TileTree(leafHashes(entries, this.#hasher), this.#hasher);
     if (computed) {
       this.#checkFull(tile, leaves, known as TileTree);
-      this.#keep(tilePath(tile), leaves);
+      if (keep) this.#keep(tilePath(tile), leaves);
     } else if (!equalBytes(leaves.hashes, (known as TileTree).hashes)) {
       throw notInTree(bundlePath(index, width));
     }
