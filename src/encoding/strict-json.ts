@@ -66,11 +66,20 @@ function countMembers(text: string, maxDepth: number): number {
   return members;
 }
 
-function membersIn(value: JsonValue): number {
+function membersIn(value: JsonValue | undefined): number {
   if (typeof value !== 'object' || value === null) return 0;
   let members = 0;
-  for (const element of Object.values(value) as JsonValue[]) members += 1 + membersIn(element);
-  return Array.isArray(value) ? members - value.length : members;
+  if (isArray(value)) {
+    for (const element of value) members += membersIn(element);
+  } else {
+    // What JSON.parse made has no members but its own.
+    for (const name in value) members += 1 + membersIn(value[name]);
+  }
+  return members;
+}
+
+function isArray(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
 }
 
 /** The first name that an object of this JSON text has twice. */

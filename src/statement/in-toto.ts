@@ -63,7 +63,8 @@ function parseSubject(value: JsonValue, position: number): Subject {
   const what = `subject[${position}]`;
   const subject = object(value, what);
   const { sha256 } = object(subject.digest, `${what}.digest`);
-  if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
+  const digest = digestOf(sha256);
+  if (digest === undefined) {
     throw new DaybookError(
       'bad-statement',
       `${what}.digest has no sha256 of 64 lowercase hex digits; every subject needs one`,
@@ -74,8 +75,17 @@ function parseSubject(value: JsonValue, position: number): Subject {
   return {
     ...(name !== undefined && { name }),
     ...(uri !== undefined && { uri }),
-    sha256: decodeHex(sha256),
+    sha256: digest,
   };
+}
+
+function digestOf(text: JsonValue | undefined): Uint8Array | undefined {
+  if (typeof text !== 'string' || text.length !== 64) return undefined;
+  try {
+    return decodeHex(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
