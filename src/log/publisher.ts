@@ -76,9 +76,9 @@ export class Publisher {
     return this.#cosigned;
   }
 
-  /** Whether checkpoints find their quorum. */
+  /** Whether checkpoints find their quorum; not before the first one has. */
   get publishing(): boolean {
-    return !this.#away;
+    return !this.#away && this.#published.size > 0;
   }
 
   /** To be called when the store has grown: the first entry after an idle time is published at once. */
