@@ -68,7 +68,7 @@ export async function writePublicFile(path: string, bytes: Uint8Array): Promise<
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await readFile(path);
     return true;

@@ -18,7 +18,7 @@ import { openLevelStore } from '../store/level-store.ts';
 import type { Store } from '../store/store.ts';
 import type { PolicyWitness, TrustPolicy } from '../verify/policy.ts';
 import { followAuditors } from './auditors.ts';
-import { dataFiles, readOrCreateKey } from './data-directory.ts';
+import { dataFiles, exists, readOrCreateKey } from './data-directory.ts';
 import { checkForFork, checkShown, judgeShown } from './fork-check.ts';
 import { Gatherer } from './gather.ts';
 import { loadAdmission, writeGenesis } from './genesis.ts';
@@ -227,6 +227,14 @@ async function createLog(options: RunningOptions, store: Store, head: HeadFile):
       'store-corrupt',
       `${files.head} holds a signed head, but the database is empty: its entries were lost. ` +
         'Restore the database from a backup, and do not delete `head`',
+    );
+  }
+  // Written when the genesis entry is durable.
+  if (await exists(files.vkey)) {
+    throw new DaybookError(
+      'store-corrupt',
+      `${files.vkey} names a log that was made here, but its database and head are gone: a new log under the ` +
+        'same key would be a fork. Restore a backup, or bring the entries back with `daybook restore`',
     );
   }
   const logKeys = await createLogKeys(files, options.origin);

@@ -88,6 +88,19 @@ describe('a directory is refused', () => {
     await expect(Log.open({ directory })).rejects.toThrow(/entries were lost/);
   });
 
+  test('when database and head are both gone: another log under the same key would be a fork', async () => {
+    const directory = await closedLog(3);
+    const { database, head, vkey } = dataFiles(directory);
+    await rm(database, { recursive: true });
+    await rm(head);
+    const opening = Log.open({ directory, admission: 'open' });
+    await expect(opening).rejects.toMatchObject({ code: 'store-corrupt' });
+    await expect(opening).rejects.toThrow(/daybook restore/);
+    // What a first start leaves behind that was cut short.
+    await rm(vkey);
+    expect((await scratchLog({ directory, admission: 'open' })).published.size).toBe(1);
+  });
+
   test('when the head is of another tree', async () => {
     const [directory, other] = [await closedLog(10), await closedLog(10, 'other')];
     await copyFile(dataFiles(other).head, dataFiles(directory).head);
