@@ -189,7 +189,8 @@ describe('a log that was started twice', () => {
     const house = await startHouse(3);
     const { directory } = await backedUp(house);
     const files = dataFiles(directory);
-    for (const lost of [files.database, files.head, files.vkey]) await rm(lost, { recursive: true });
+    for (const lost of [files.database, files.head, files.vkey])
+      await rm(lost, { recursive: true });
     const renewed = await open(house, directory);
     await until(() => renewed.log.status().reason?.code === 'log-behind');
     await renewed.log.close();
