@@ -18,12 +18,11 @@ import { parseNote } from '../note/note.ts';
 import { originHash } from '../note/origin-hash.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import { checkCheckpoint } from '../verify/policy.ts';
-import { alertId } from './alert.ts';
+import { accuse, accuseOfEntries } from './accuse.ts';
 import { AuditedLog } from './audited-log.ts';
 import { Change, type RaiseAlert, type Records } from './change.ts';
 import type { WatchedLogConfig } from './config.ts';
 import { checkpointKey, type Cosigner } from './cosigner.ts';
-import type { AuditedEntry, Draft } from './draft.ts';
 import type { Rules } from './rules/rules.ts';
 import type { VerifiedTree } from './verified-tree.ts';
 
@@ -300,7 +299,7 @@ export class WatchedLog {
         size < owed
           ? `It signed a checkpoint of size ${owed}, and serves no valid entries from index ${size} on.`
           : `It signed a checkpoint of size ${owed} before.`;
-      raise(change, this.origin, 'log-misbehaved', { cause, title, detail });
+      accuse(change, this.origin, 'log-misbehaved', { cause, title, detail });
     }
   }
 
@@ -314,52 +313,14 @@ export class WatchedLog {
       if (conflict && (await this.#options.onConflict?.(conflict))) return;
       const cause = [conflict ? parseNote(conflict.offered).text : detail];
       const title = 'the log shows checkpoints that cannot both be true';
-      raise(change, this.origin, 'log-forked', { cause, title, detail });
+      accuse(change, this.origin, 'log-forked', { cause, title, detail });
     } else if (lies.has(error.code)) {
       const cause = ['answer', error.code, String(this.tree.size)];
       const title = 'the log answers what does not hold';
-      raise(change, this.origin, 'log-misbehaved', { cause, title, detail });
+      accuse(change, this.origin, 'log-misbehaved', { cause, title, detail });
     }
     await change.commit();
   }
-}
-
-interface Accusation {
-  readonly cause: readonly string[];
-  readonly index?: number;
-  readonly title: string;
-  readonly detail: string;
-}
-
-function raise(
-  draft: Draft,
-  origin: string,
-  rule: 'log-misbehaved' | 'log-forked',
-  { cause, index, title, detail }: Accusation,
-): void {
-  draft.raise({
-    id: alertId(rule, origin, ...cause),
-    rule,
-    severity: 'critical',
-    origin,
-    at: Math.floor(draft.now / 1000),
-    ...(index !== undefined && { index }),
-    title,
-    detail,
-  });
-}
-
-/** One alert for all that is committed together; the list of findings has each of them. */
-function accuseOfEntries(origin: string, failed: readonly AuditedEntry[], draft: Draft): void {
-  const [first, ...more] = failed;
-  if (first?.problem === undefined) return;
-  const others = more.length > 0 ? ` (and ${more.length} more entries)` : '';
-  raise(draft, origin, 'log-misbehaved', {
-    cause: ['entry', String(first.index)],
-    index: first.index,
-    title: `entry ${first.index}${others} should not be in the log`,
-    detail: `${first.problem.code}: ${first.problem.message}`,
-  });
 }
 
 async function asLogs<T>(ask: () => Promise<T>): Promise<T> {
