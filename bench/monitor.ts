@@ -22,7 +22,7 @@ export interface AuditFigure {
 }
 
 /** What is in flight in an audit outlives a small young generation, and is copied for nothing. */
-const YOUNG_ROOM = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
+const YOUNG_ROOM = ['--max-semi-space-size=16'];
 
 export async function audits(unsigned: number, signed: number): Promise<AuditFigure[]> {
   const parsed = await audit('fetched, hashed, parsed', unsigned, 'unsigned');
