@@ -21,7 +21,7 @@ export interface AuditFigure {
   readonly share?: number;
 }
 
-/** What is in flight in an audit outlives a small young generation, and is copied for nothing. */
+/** Node's own setting lets more garbage gather than an audit gains by. */
 const YOUNG_ROOM = ['--max-semi-space-size=16'];
 
 export async function audits(unsigned: number, signed: number): Promise<AuditFigure[]> {

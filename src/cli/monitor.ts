@@ -78,7 +78,9 @@ async function runOnce(monitor: Monitor): Promise<void> {
   const { logs, alerts, delivered, problem } = outcome;
   for (const { origin, audited, findings, problem: reason } of logs) {
     const failed = findings > 0 ? `, ${findings} of them should not be there` : '';
-    print(`${origin}: ${audited} entries audited${failed}${reason ? `; ${reason}` : ''}`);
+    print(
+      `${origin}: ${audited} ${audited === 1 ? 'entry' : 'entries'} audited${failed}${reason ? `; ${reason}` : ''}`,
+    );
   }
   if (alerts > 0) {
     const waiting = delivered ? '' : '; not all could be delivered, the next run tries again';
