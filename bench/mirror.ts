@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Log } from '../src/log/log.ts';
-import { createMirror } from '../src/mirror/running-mirror.ts';
+import { initCosigner } from '../src/cosigner/directory.ts';
 import { newIssuer, rawEntries, signedRelease } from './samples.ts';
 import { cpuSeconds, scratch, startServer } from './server-process.ts';
 
@@ -40,7 +40,7 @@ async function copying(name: string, entries: number, make: MakeEntries): Promis
   const policy = await fill(directory, entries, make);
   const server = await startServer(directory);
   const mirror = join(await scratch(), 'mirror');
-  await createMirror(mirror, 'mirror.example/bench', { mlDsa: false });
+  await initCosigner(mirror, { name: 'mirror.example/bench' });
   const policyPath = join(mirror, '..', 'policy');
   writeFileSync(policyPath, policy);
   const [startedAt, logCpu] = [performance.now(), server.cpu()];

@@ -13,7 +13,7 @@ import { formatNote } from '../src/note/note.ts';
 import { signNote, type NoteSigner } from '../src/note/sign.ts';
 import { formatVkey, verifierKey } from '../src/note/vkey.ts';
 import { treeSize } from '../src/encoding/integer.ts';
-import { initWitness } from '../src/witness/directory.ts';
+import { initCosigner } from '../src/cosigner/directory.ts';
 import { computedTree } from './computed-tree.ts';
 import { scratch, startService } from './server-process.ts';
 
@@ -53,7 +53,7 @@ async function cosigning(
   );
   const bodies = await requests(logs, perLog);
   const directory = join(await scratch(), 'witness');
-  await initWitness(directory, { name: 'witness.example/w1', mlDsa });
+  await initCosigner(directory, { name: 'witness.example/w1', mlDsa });
   const list = join(await scratch(), 'logs');
   await writeFile(list, logs.map(({ key }) => `log ${formatVkey(key)}\n`).join(''));
   const witness = await startService('witness', directory, '--logs', list);

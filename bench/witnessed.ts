@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatVkey } from '../src/note/vkey.ts';
-import { initWitness } from '../src/witness/directory.ts';
+import { initCosigner } from '../src/cosigner/directory.ts';
 import { scratch, startServer, startService, type ServerProcess } from './server-process.ts';
 
 export interface WitnessedFigure {
@@ -34,7 +34,7 @@ export async function witnessed(entries: number): Promise<WitnessedFigure[]> {
     const names: string[] = [];
     for (const name of ['a', 'b', 'c']) {
       const directory = join(await scratch(), name);
-      const keys = await initWitness(directory, { name: `witness.example/${name}`, mlDsa });
+      const keys = await initCosigner(directory, { name: `witness.example/${name}`, mlDsa });
       const witness = await startService(
         'witness',
         directory,

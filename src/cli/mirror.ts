@@ -3,9 +3,11 @@ import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import { DaybookError } from '../errors.ts';
+import { initCosigner } from '../cosigner/directory.ts';
 import { createMirrorFace } from '../mirror/face.ts';
-import { createMirror, RunningMirror } from '../mirror/running-mirror.ts';
+import { RunningMirror } from '../mirror/running-mirror.ts';
 import { originHash } from '../note/origin-hash.ts';
+import { formatVkey } from '../note/vkey.ts';
 import { portOption } from './options.ts';
 import { print } from './output.ts';
 import { listenOn, stopOnSignal } from './running-service.ts';
@@ -61,10 +63,10 @@ export function register(program: Command): void {
 }
 
 async function init({ data, name, mlDsa }: InitFlags): Promise<void> {
-  const vkeys = await createMirror(resolve(data), name, { mlDsa: mlDsa ?? false });
+  const keys = await initCosigner(resolve(data), { name, mlDsa });
   print(
     `New mirror ${name} in ${resolve(data)}`,
-    ...vkeys.map((vkey) => `  public key  ${vkey}`),
+    ...keys.map((key) => `  public key  ${formatVkey(key)}`),
     `Next: daybook mirror --log URL --policy FILE --data ${data}`,
   );
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import { DaybookError } from '../errors.ts';
-import { initMonitor } from '../monitor/directory.ts';
+import { initCosigner } from '../cosigner/directory.ts';
 import type { MonitorConfig } from '../monitor/config.ts';
 import { createMonitorFace } from '../monitor/face.ts';
 import { Monitor } from '../monitor/monitor.ts';
@@ -55,10 +55,10 @@ export function register(program: Command): void {
 async function init({ data, name, mlDsa }: InitOptions): Promise<void> {
   if (name === undefined && mlDsa) throw new DaybookError('bad-usage', '--ml-dsa wants a --name');
   const directory = resolve(data);
-  const keys = await initMonitor(directory, { name, mlDsa: mlDsa === true });
+  const keys = await initCosigner(directory, { name, mlDsa });
   print(
     `New monitor${name === undefined ? '' : ` ${name}`} in ${directory}`,
-    ...publicKeys(keys.map(({ key }) => key)),
+    ...publicKeys(keys),
     'Should its state be lost or damaged: tell so, make a new monitor, and audit all anew.',
     'Next: daybook monitor --config FILE',
   );

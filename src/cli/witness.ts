@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { pino } from 'pino';
 import { DaybookError } from '../errors.ts';
 import { formatVkey, type VerifierKey } from '../note/vkey.ts';
-import { initWitness } from '../witness/directory.ts';
+import { initCosigner } from '../cosigner/directory.ts';
 import { createWitnessFace } from '../witness/face.ts';
 import { LogList } from '../witness/log-list.ts';
 import { openWitness } from '../witness/witness.ts';
@@ -59,7 +59,7 @@ export function register(program: Command): void {
 
 async function init({ data, name, mlDsa, key }: InitOptions): Promise<void> {
   const directory = resolve(data);
-  const keys = await initWitness(directory, {
+  const keys = await initCosigner(directory, {
     name,
     mlDsa: mlDsa === true,
     ...(key === undefined ? {} : { keyFile: key }),

@@ -3,17 +3,17 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LogClient } from '../client/log-client.ts';
 import type { ForkEvidence } from '../client/trusted-head.ts';
-import { decodeUtf8, equalBytes, utf8 } from '../encoding/bytes.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
+import { openCosigner } from '../cosigner/directory.ts';
 import { pause, type HttpOptions } from '../http/outbound.ts';
-import { createCosignerKeys, readCosignerKeys } from '../keys/cosigner-keys.ts';
 import { nodeTreeHasher } from '../keys/node-hasher.ts';
 import { nodeVerifier } from '../keys/node-verifier.ts';
 import { originHash } from '../note/origin-hash.ts';
 import type { NoteSigner } from '../note/sign.ts';
 import { formatVkey } from '../note/vkey.ts';
-import { createDirectory, syncDirectory } from '../store/directory.ts';
-import { openRecordStore, type RecordStore } from '../store/record-store.ts';
+import { syncDirectory } from '../store/directory.ts';
+import type { RecordStore } from '../store/record-store.ts';
 import type { TrustPolicy } from '../verify/policy.ts';
 import { parseHead } from '../verify/signed-head.ts';
 import { MirrorFiles } from './mirror-files.ts';
@@ -21,7 +21,7 @@ import { MirrorState } from './mirror-state.ts';
 import { Mirror } from './mirror.ts';
 
 export interface RunningMirrorOptions {
-  /** Made by `createMirror`. */
+  /** Made by `initCosigner`, with a name. */
   readonly directory: string;
   /** Base URL of the log. */
   readonly url: string;
@@ -35,29 +35,6 @@ export interface RunningMirrorOptions {
 }
 
 const LONGEST_PAUSE_MS = 60_000;
-
-/**
- * Makes keys and an empty state in `directory`; gives the mirror's vkeys. Throws `wrong-directory` for
- * one with anything in it, `bad-key` for a name that no note can carry.
- */
-export async function createMirror(
-  directory: string,
-  name: string,
-  { mlDsa }: { readonly mlDsa: boolean },
-): Promise<readonly string[]> {
-  await createDirectory(directory);
-  if ((await readdir(directory)).length > 0) {
-    throw new DaybookError(
-      'wrong-directory',
-      `${directory} is not empty: a new mirror needs an empty one`,
-    );
-  }
-  const signers = await createCosignerKeys(directory, name, { mlDsa });
-  const store = await openRecordStore(join(directory, 'state'), { create: true });
-  await store.commit({ put: [['name', utf8(name)]] });
-  await store.close();
-  return vkeysOf(signers);
-}
 
 export class RunningMirror {
   readonly mirror: Mirror;
@@ -81,7 +58,7 @@ export class RunningMirror {
     this.#store = store;
     this.mirror = mirror;
     this.origin = origin;
-    this.vkeys = vkeysOf(signers);
+    this.vkeys = signers.map(({ key }) => formatVkey(key));
     this.publicDirectory = publicDirectory(options.directory);
   }
 
@@ -94,16 +71,8 @@ export class RunningMirror {
     const { directory, policy } = options;
     const origin = originOf(policy);
     await checkUnforked(directory, origin);
-    const store = await openRecordStore(join(directory, 'state'), { create: false });
+    const { store, signers } = await openCosigner(directory);
     try {
-      const name = store.get('name');
-      if (name === undefined) {
-        throw new DaybookError(
-          'state-missing',
-          `${directory} does not say what its mirror is called`,
-        );
-      }
-      const signers = await readCosignerKeys(directory, decodeUtf8(name));
       const state = new MirrorState(
         store,
         origin,
@@ -198,10 +167,6 @@ export class RunningMirror {
 
 function isFatal({ code }: DaybookError): boolean {
   return code === 'log-forked' || code === 'store-corrupt' || code === 'internal';
-}
-
-function vkeysOf(signers: readonly NoteSigner[]): string[] {
-  return signers.map(({ key }) => formatVkey(key));
 }
 
 function publicDirectory(directory: string): string {

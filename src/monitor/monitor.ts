@@ -6,7 +6,7 @@ import type { VerifierKey } from '../note/vkey.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { MonitorConfig } from './config.ts';
 import { Cosigner } from './cosigner.ts';
-import { openMonitorState, readMonitorKeys } from './directory.ts';
+import { openCosigner } from '../cosigner/directory.ts';
 import { Gossip } from './gossip/gossip.ts';
 import { findingsFrom, type FindingsPage } from './findings.ts';
 import { logTarget } from './log-target.ts';
@@ -65,16 +65,26 @@ export class Monitor {
    */
   static async open(options: MonitorOptions): Promise<Monitor> {
     const { config, logger } = options;
-    const store = await openMonitorState(config.data);
+    const { store, signers } = await openCosigner(config.data);
     let outbox: Outbox | undefined;
     try {
-      const keys = config.cosign ? await readMonitorKeys(config.data, store) : undefined;
+      if (config.cosign && signers.length === 0) {
+        throw new DaybookError(
+          'bad-usage',
+          `${config.data} was made without --name, so that it has no key to cosign with: leave "cosign" out of the config, or make a new monitor`,
+        );
+      }
       const webhooks = await Promise.all(
         config.alerts.webhooks.map((webhook) => openWebhook(webhook)),
       );
       const report = (message: string, err?: unknown): void => logger.warn({ err }, message);
       outbox = await Outbox.open(store, [logTarget(logger), ...webhooks], { report });
-      const monitor = new Monitor(options, store, outbox, keys && new Cosigner(keys));
+      const monitor = new Monitor(
+        options,
+        store,
+        outbox,
+        config.cosign ? new Cosigner(signers) : undefined,
+      );
       await monitor.#openLogs();
       await monitor.#openGossip();
       return monitor;

@@ -20,7 +20,7 @@ import type { VerifierKey } from '../note/vkey.ts';
 import type { SignatureVerifier } from '../signature/port.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import { RecoveringStore } from '../store/recovering-store.ts';
-import { openState, openWitnessState } from './directory.ts';
+import { openState, openCosigner } from '../cosigner/directory.ts';
 import type { LogKeys } from './log-list.ts';
 
 export interface WitnessOptions {
@@ -61,11 +61,11 @@ const QUIET_MS = 60_000;
 const MAX_QUIET = 1000;
 
 /**
- * Opens the witness that `initWitness` made in `directory`. Throws `state-missing`, `store-corrupt`,
+ * Opens the witness that `initCosigner` made in `directory`. Throws `state-missing`, `store-corrupt`,
  * `store-locked`, `store-failed`, `wrong-directory`, and what reading keys throws.
  */
 export async function openWitness(directory: string, options: WitnessOptions): Promise<Witness> {
-  const { store, signers } = await openWitnessState(directory);
+  const { store, signers } = await openCosigner(directory);
   const state = new RecoveringStore(store, {
     reopen: () => openState(directory, false),
     report: options.report ?? (() => undefined),

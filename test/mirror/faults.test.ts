@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
-import { createMirror, RunningMirror } from '../../src/mirror/running-mirror.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
+import { RunningMirror } from '../../src/mirror/running-mirror.ts';
 import { bundlePath, tilePath, tilesOf } from '../../src/merkle/tile.ts';
 import { parseCheckpoint } from '../../src/note/checkpoint.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
-import { parseVkey } from '../../src/note/vkey.ts';
+import { formatVkey, parseVkey } from '../../src/note/vkey.ts';
 import { policyOfLogs } from '../../src/verify/log-policy.ts';
 import { MemoryLog, numbered } from '../client/memory-log.ts';
 import { scratchDirectory } from '../log/scratch.ts';
@@ -50,7 +51,7 @@ test(`killed ${KILLS} times, it never shows a checkpoint whose tiles are not the
   const log = await MemoryLog.create(numbered(3000));
   const url = await serve(log);
   const directory = join(await scratchDirectory(), 'mirror');
-  const vkeys = await createMirror(directory, 'mirror.example/m1', { mlDsa: false });
+  const vkeys = (await initCosigner(directory, { name: 'mirror.example/m1' })).map(formatVkey);
   const policy = join(directory, '..', 'policy');
   await writeFile(policy, `log ${log.vkey}\nquorum none\n`);
   const options = ['--log', url, '--policy', policy, '--data', directory, '--poll-ms', '50'];
@@ -83,7 +84,7 @@ test.skipIf(!mayMount())(
   async () => {
     const disk = await mountDisk('size=48m');
     const directory = join(disk, 'mirror');
-    const vkeys = await createMirror(directory, 'mirror.example/m1', { mlDsa: false });
+    const vkeys = (await initCosigner(directory, { name: 'mirror.example/m1' })).map(formatVkey);
     const log = await MemoryLog.create(numbered(300));
     const running = await openMirror(log, { directory });
     await running.update();
@@ -129,7 +130,7 @@ test('a log that drips bytes is given up on in time, and asked again', async () 
 test('an older copy of its state and files would sign nothing that contradicts: it follows on', async () => {
   const log = await MemoryLog.create(numbered(300));
   const directory = join(await scratchDirectory(), 'mirror');
-  const vkeys = await createMirror(directory, 'mirror.example/m1', { mlDsa: false });
+  const vkeys = (await initCosigner(directory, { name: 'mirror.example/m1' })).map(formatVkey);
   const first = await openMirror(log, { directory });
   await first.update();
   await first.close();

@@ -10,7 +10,8 @@ import { parseCheckpoint } from '../../src/note/checkpoint.ts';
 import { formatNote, openNote, parseNote } from '../../src/note/note.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import { formatVkey, parseVkey } from '../../src/note/vkey.ts';
-import { createMirror, RunningMirror } from '../../src/mirror/running-mirror.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
+import { RunningMirror } from '../../src/mirror/running-mirror.ts';
 import { verifyEvidence } from '../../src/verify/evidence.ts';
 import { parsePolicy } from '../../src/verify/policy.ts';
 import { answer, MemoryLog, numbered, problem } from '../client/memory-log.ts';
@@ -311,7 +312,7 @@ describe('following', () => {
 describe('a data directory', () => {
   test('is made in an empty one only', async () => {
     const directory = await newMirror();
-    await expect(createMirror(directory, 'again', { mlDsa: false })).rejects.toMatchObject({
+    await expect(initCosigner(directory, { name: 'again' })).rejects.toMatchObject({
       code: 'wrong-directory',
     });
   });

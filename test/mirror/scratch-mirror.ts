@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
-import { createMirror, RunningMirror } from '../../src/mirror/running-mirror.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
+import { RunningMirror } from '../../src/mirror/running-mirror.ts';
 import type { RunningMirrorOptions } from '../../src/mirror/running-mirror.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import { policyOfLogs } from '../../src/verify/log-policy.ts';
@@ -11,7 +12,7 @@ import { scratchDirectory } from '../log/scratch.ts';
 
 export async function newMirror(name = 'mirror.example/m1', mlDsa = false): Promise<string> {
   const directory = join(await scratchDirectory(), 'mirror');
-  await createMirror(directory, name, { mlDsa });
+  await initCosigner(directory, { name, mlDsa });
   return directory;
 }
 

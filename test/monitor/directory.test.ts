@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { parseMonitorConfig, type MonitorConfig } from '../../src/monitor/config.ts';
-import { initMonitor } from '../../src/monitor/directory.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
 import { Monitor } from '../../src/monitor/monitor.ts';
 import { temporaryDirectory } from '../store/temporary-directory.ts';
 import { acmeLog } from './watch-scene.ts';
@@ -21,15 +21,15 @@ test('is made in an empty directory only', async () => {
   const data = await temporaryDirectory();
   await writeFile(join(data, 'file'), '');
   const options = { name: 'm.example', mlDsa: false };
-  await expect(initMonitor(data, options)).rejects.toMatchObject({ code: 'wrong-directory' });
+  await expect(initCosigner(data, options)).rejects.toMatchObject({ code: 'wrong-directory' });
   await rm(join(data, 'file'));
-  expect(await initMonitor(data, options)).toHaveLength(1);
-  await expect(initMonitor(data, options)).rejects.toMatchObject({ code: 'wrong-directory' });
+  expect(await initCosigner(data, options)).toHaveLength(1);
+  await expect(initCosigner(data, options)).rejects.toMatchObject({ code: 'wrong-directory' });
 });
 
 test('with a key and without its state, or with an old one, is refused', async () => {
   const data = await temporaryDirectory();
-  await initMonitor(data, { name: 'm.example', mlDsa: true });
+  await initCosigner(data, { name: 'm.example', mlDsa: true });
   const config = await configFor(data, true);
   const monitor = await Monitor.open({ config, logger });
   expect(monitor.keys.map(({ type }) => type)).toEqual([0x04, 0x06]);
@@ -51,9 +51,18 @@ test('with a key and without its state, or with an old one, is refused', async (
   await expect(open()).rejects.toMatchObject({ code: expect.stringMatching(/^store-/) as string });
 });
 
+test('with the key of another one is refused', async () => {
+  const [data, other] = [await temporaryDirectory(), await temporaryDirectory()];
+  await initCosigner(data, { name: 'm.example' });
+  await initCosigner(other, { name: 'm.example' });
+  await cp(join(other, 'cosigner.key'), join(data, 'cosigner.key'));
+  const config = await configFor(data, true);
+  await expect(Monitor.open({ config, logger })).rejects.toMatchObject({ code: 'wrong-directory' });
+});
+
 test('without a name cannot cosign, and says so', async () => {
   const data = await temporaryDirectory();
-  await initMonitor(data, { mlDsa: false });
+  await initCosigner(data, { mlDsa: false });
   const config = await configFor(data, true);
   await expect(Monitor.open({ config, logger })).rejects.toMatchObject({ code: 'bad-usage' });
   const monitor = await Monitor.open({ config: await configFor(data, false), logger });

@@ -17,7 +17,7 @@ const floors = [
   ['statement', 'proof'],
   ['verify'],
   ['keys', 'store', 'http'],
-  ['log', 'client'],
+  ['log', 'client', 'cosigner'],
   ['server', 'witness', 'mirror', 'monitor'],
   ['cli'],
 ];

@@ -8,7 +8,7 @@ import { parseCheckpoint } from '../../src/note/checkpoint.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import { openRecordStore } from '../../src/store/record-store.ts';
-import { initWitness } from '../../src/witness/directory.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
 import { openWitness } from '../../src/witness/witness.ts';
 import { MemoryLog, numbered } from '../client/memory-log.ts';
 import { mayMount, mountDisk } from '../store/memory-disk.ts';
@@ -75,7 +75,7 @@ describe('the clock', () => {
     let now = 1_790_000_000;
     const log = await MemoryLog.create(numbered(9));
     const directory = await witnessDirectory();
-    await initWitness(directory, { name: 'w' });
+    await initCosigner(directory, { name: 'w' });
     const witness = await openWitness(directory, { list: listOf(log), now: () => now });
     const ask = async (old: number, size: number): Promise<unknown> =>
       witness.addCheckpoint(Buffer.from(await requestBody(log, old, size)));
@@ -108,7 +108,7 @@ describe('the directory', () => {
   test('of a new witness is empty before', async () => {
     const directory = await witnessDirectory();
     await writeFile(join(directory, 'anything'), '');
-    await expect(initWitness(directory, { name: 'w' })).rejects.toMatchObject({
+    await expect(initCosigner(directory, { name: 'w' })).rejects.toMatchObject({
       code: 'wrong-directory',
       message: expect.stringContaining('anything') as string,
     });
@@ -116,29 +116,29 @@ describe('the directory', () => {
 
   test('takes an Ed25519 key that is there already, and no other', async () => {
     const [made, copied] = [await witnessDirectory(), await witnessDirectory()];
-    const keys = await initWitness(made, { name: 'w', mlDsa: true });
+    const keys = await initCosigner(made, { name: 'w', mlDsa: true });
     for (const [keyFile, code] of [
       [join(made, 'cosigner-mldsa.key'), 'bad-key'],
       [join(made, 'cosigner.key.pub'), 'bad-key'],
       [join(made, 'none'), 'file-unreadable'],
     ] as const) {
-      await expect(initWitness(copied, { name: 'w', keyFile })).rejects.toMatchObject({ code });
+      await expect(initCosigner(copied, { name: 'w', keyFile })).rejects.toMatchObject({ code });
     }
     const keyFile = join(made, 'cosigner.key');
-    expect(await initWitness(copied, { name: 'w', keyFile })).toEqual([keys[0]]);
+    expect(await initCosigner(copied, { name: 'w', keyFile })).toEqual([keys[0]]);
   });
 
   test.each(['', 'two words', 'a+b', 'w\n'])('is not made for the name %j', async (name) => {
     const directory = await witnessDirectory();
-    await expect(initWitness(directory, { name })).rejects.toMatchObject({ code: 'bad-key' });
-    await initWitness(directory, { name: 'right' });
+    await expect(initCosigner(directory, { name })).rejects.toMatchObject({ code: 'bad-key' });
+    await initCosigner(directory, { name: 'right' });
   });
 
   test.each(['state', 'state/db', 'state/head'])(
     'without %s: the key does not sign',
     async (part) => {
       const directory = await witnessDirectory();
-      await initWitness(directory, { name: 'w' });
+      await initCosigner(directory, { name: 'w' });
       await rm(join(directory, part), { recursive: true });
       await expect(openWitness(directory, { list: listOf() })).rejects.toMatchObject({
         code: 'state-missing',
@@ -149,7 +149,7 @@ describe('the directory', () => {
 
   test('whose making was cut off: the key does not sign', async () => {
     const directory = await witnessDirectory();
-    await initWitness(directory, { name: 'w' });
+    await initCosigner(directory, { name: 'w' });
     await rm(join(directory, 'state'), { recursive: true });
     await (await openRecordStore(join(directory, 'state'), { create: true })).close();
     await expect(openWitness(directory, { list: listOf() })).rejects.toMatchObject({
@@ -159,8 +159,8 @@ describe('the directory', () => {
 
   test('with the keys of another witness: they do not sign from this state', async () => {
     const [a, b] = [await witnessDirectory(), await witnessDirectory()];
-    await initWitness(a, { name: 'w' });
-    await initWitness(b, { name: 'w' });
+    await initCosigner(a, { name: 'w' });
+    await initCosigner(b, { name: 'w' });
     await cp(join(b, 'cosigner.key'), join(a, 'cosigner.key'));
     await expect(openWitness(a, { list: listOf() })).rejects.toMatchObject({
       code: 'wrong-directory',
@@ -169,7 +169,7 @@ describe('the directory', () => {
 
   test('with an older copy of the database: lost writes are noticed', async () => {
     const [directory, copy] = [await witnessDirectory(), await witnessDirectory()];
-    await initWitness(directory, { name: 'w' });
+    await initCosigner(directory, { name: 'w' });
     await cp(join(directory, 'state', 'db'), copy, { recursive: true });
     const log = await MemoryLog.create(numbered(9));
     const witness = await openWitness(directory, { list: listOf(log) });
@@ -195,7 +195,7 @@ test.skipIf(!mayMount())(
   async () => {
     const disk = await mountDisk('size=8m');
     const directory = join(disk, 'witness');
-    await initWitness(directory, { name: 'w', mlDsa: true });
+    await initCosigner(directory, { name: 'w', mlDsa: true });
     const logs = await Promise.all(
       Array.from({ length: 8 }, (_, i) => MemoryLog.create(numbered(200), `log-${i}.example`)),
     );

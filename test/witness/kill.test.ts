@@ -12,7 +12,7 @@ import { parseCheckpoint } from '../../src/note/checkpoint.ts';
 import { openNote, parseNote } from '../../src/note/note.ts';
 import { originHash } from '../../src/note/origin-hash.ts';
 import type { VerifierKey } from '../../src/note/vkey.ts';
-import { initWitness } from '../../src/witness/directory.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
 import { MemoryLog, numbered } from '../client/memory-log.ts';
 import { post, requestBody, witnessDirectory } from './running-witness.ts';
 import { startWitnessProcess, type WitnessProcess } from './witness-process.ts';
@@ -108,7 +108,7 @@ class Observed {
 test(`${KILLS} kills under load`, { timeout: 300_000 }, async () => {
   const directory = await witnessDirectory();
   const list = join(await witnessDirectory(), 'logs');
-  const keys = await initWitness(directory, { name: 'witness.example/w1' });
+  const keys = await initCosigner(directory, { name: 'witness.example/w1' });
   const observed = await Promise.all(
     Array.from({ length: LOGS }, async (_, i) => {
       const log = await MemoryLog.create(numbered(LEAVES), `log-${i}.example`);

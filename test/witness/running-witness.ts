@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import { proveConsistency } from '../../src/merkle/consistency.ts';
 import type { FaceLimits } from '../../src/http/limits.ts';
 import type { VerifierKey } from '../../src/note/vkey.ts';
-import { initWitness } from '../../src/witness/directory.ts';
+import { initCosigner } from '../../src/cosigner/directory.ts';
 import { createWitnessFace } from '../../src/witness/face.ts';
 import { openWitness, type Witness, type WitnessOptions } from '../../src/witness/witness.ts';
 import type { MemoryLog } from '../client/memory-log.ts';
@@ -49,7 +49,7 @@ export async function startWitness(
 ): Promise<RunningWitness> {
   const { name = 'witness.example/w1', mlDsa = false, list = listOf(), now } = options;
   const directory = options.directory ?? (await witnessDirectory());
-  if (options.directory === undefined) await initWitness(directory, { name, mlDsa });
+  if (options.directory === undefined) await initCosigner(directory, { name, mlDsa });
   const reported: RunningWitness['reported'] = [];
   const report = (message: string, error?: unknown): void => void reported.push({ message, error });
   const witness = await openWitness(directory, { list, report, ...(now ? { now } : {}) });

@@ -1,41 +1,49 @@
-/** A witness's directory: its keys, and `state/`, which knows what each log has shown and whose state it is. */
-import { mkdir, readdir } from 'node:fs/promises';
+/**
+ * The directory of a cosigner (a witness, a mirror, a monitor): its keys, and `state/`, which knows what
+ * it has signed and whose state it is. Both are made once and together: a key never meets an empty
+ * state, or the state of another key.
+ */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeUtf8, utf8 } from '../encoding/bytes.ts';
 import { DaybookError } from '../errors.ts';
 import { createCosignerKeys, readCosignerKeys } from '../keys/cosigner-keys.ts';
 import type { NoteSigner } from '../note/sign.ts';
 import { checkKeyName, formatVkey, parseVkey, type VerifierKey } from '../note/vkey.ts';
+import { createDirectory } from '../store/directory.ts';
 import { openRecordStore, type RecordStore } from '../store/record-store.ts';
 
-export interface NewWitness {
-  /** The witness's name in its cosignatures: a URL without scheme. */
-  readonly name: string;
+export interface NewCosigner {
+  /** Its name in its cosignatures: a URL without scheme. Without one there are no keys. */
+  readonly name?: string | undefined;
   /** Whether it cosigns with ML-DSA-44 beside Ed25519. */
-  readonly mlDsa?: boolean;
+  readonly mlDsa?: boolean | undefined;
   /** File of an Ed25519 private key to take instead of a new one. It must never have cosigned elsewhere. */
-  readonly keyFile?: string;
+  readonly keyFile?: string | undefined;
 }
 
 /** Record of the vkeys, one a line, whose state this is. */
 const VKEYS = 'vkeys';
 
 /**
- * Makes the keys and the empty state of a new witness in `directory`, which may exist but must be
+ * Makes the keys and the empty state of a new cosigner in `directory`, which may exist but must be
  * empty. Throws `wrong-directory`, `file-unreadable` and `bad-key`.
  */
-export async function initWitness(directory: string, made: NewWitness): Promise<VerifierKey[]> {
-  checkKeyName(made.name);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+export async function initCosigner(
+  directory: string,
+  { name, mlDsa = false, keyFile }: NewCosigner,
+): Promise<VerifierKey[]> {
+  if (name !== undefined) checkKeyName(name);
+  await createDirectory(directory);
   const present = await readdir(directory);
   if (present.length > 0) {
     throw new DaybookError(
       'wrong-directory',
-      `${directory} holds ${present.slice(0, 3).join(', ')}: a new witness wants an empty directory`,
+      `${directory} holds ${present.slice(0, 3).join(', ')}: a new cosigner wants an empty directory`,
     );
   }
-  const { mlDsa = false, keyFile } = made;
-  const signers = await createCosignerKeys(directory, made.name, { mlDsa, keyFile });
+  const signers =
+    name === undefined ? [] : await createCosignerKeys(directory, name, { mlDsa, keyFile });
   const state = await openState(directory, true);
   try {
     await state.commit({ put: [[VKEYS, utf8(vkeyLines(signers))]] });
@@ -46,10 +54,11 @@ export async function initWitness(directory: string, made: NewWitness): Promise<
 }
 
 /**
- * The state and the keys that belong to it. Throws `state-missing`, `store-corrupt`,
- * `wrong-directory` when the keys were exchanged, and what reading keys throws.
+ * The state and the keys that belong to it, none for a cosigner without a name. Throws `state-missing`,
+ * `store-corrupt`, `store-locked`, `wrong-directory` when the keys were exchanged, and what reading keys
+ * throws.
  */
-export async function openWitnessState(
+export async function openCosigner(
   directory: string,
 ): Promise<{ readonly store: RecordStore; readonly signers: readonly NoteSigner[] }> {
   const store = await openState(directory, false);
@@ -66,10 +75,11 @@ async function readSigners(directory: string, store: RecordStore): Promise<NoteS
   if (vkeys === undefined) {
     throw new DaybookError(
       'state-missing',
-      `${directory} was not made to its end: delete it, and make the witness again`,
+      `${directory} was not made to its end: delete it, and make it again`,
     );
   }
   const lines = decodeUtf8(vkeys);
+  if (lines === '') return [];
   const [first = ''] = lines.split('\n');
   const signers = await readCosignerKeys(directory, parseVkey(first).name);
   if (vkeyLines(signers) !== lines) {
