@@ -24,8 +24,8 @@ const MAX_PROOF_LINES = 63;
 export const MAX_ADD_CHECKPOINT_BYTES = MAX_NOTE_BYTES + 45 * MAX_PROOF_LINES + 32;
 
 const NEWLINE = 0x0a;
-/** "old ", digits, and so many lines of 44 base64 characters are over by then. */
-const MAX_HEAD_BYTES = MAX_ADD_CHECKPOINT_BYTES - MAX_NOTE_BYTES;
+/** More than the head of a request may have, so that one with too many hashes is told so. */
+const MAX_HEAD_BYTES = 8 << 10;
 
 export interface AddCheckpoint {
   /** Size of the checkpoint that the witness is believed to have cosigned last; 0 for none. */

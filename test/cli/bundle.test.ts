@@ -105,10 +105,16 @@ test('proves against the checkpoint that a monitor cosigned, for a policy that w
   expect(without).toMatchObject({ exit: 13 });
   const auditing = ['--auditor', `http://127.0.0.1:${port}/monitoring`];
   const ran = await run('bundle', 'scanner', ...channel, ...from, ...auditing);
-  monitor.close();
   expect(ran).toMatchObject({ exit: 0 });
+  const again = ['channel', 'publish', 'acme/stable', '--expires', '25h', '--key', 'key'];
+  const current = ['--release', `scanner=${purl}`, '--log', log.url.href];
+  expect(await run(...again, ...current)).toMatchObject({ exit: 0 });
+  const early = await run('bundle', 'scanner', ...channel, ...from, ...auditing);
+  monitor.close();
+  expect(early).toMatchObject({ exit: 3 });
+  expect(early.stderr).toContain('try again later');
   const { origin } = parseCheckpoint(newest.text);
-  expect(asked).toEqual([`/monitoring/${originHash(origin)}/checkpoint`]);
+  expect(new Set(asked)).toEqual(new Set([`/monitoring/${originHash(origin)}/checkpoint`]));
   const bytes = await readFile(path('audited.release'));
   const file = await showFile(bytes, policy, now, nodeVerifier);
   expect(file.entries.length).toBeGreaterThan(0);

@@ -3,12 +3,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../src/encoding/bytes.ts';
 import { nodeVerifier } from '../../src/keys/node-verifier.ts';
-import { Cosigner } from '../../src/monitor/cosigner.ts';
+import type { Hash } from '../../src/merkle/hash.ts';
+import { Change } from '../../src/monitor/change.ts';
+import { checkpointKey, Cosigner } from '../../src/monitor/cosigner.ts';
 import { parseCheckpoint } from '../../src/note/checkpoint.ts';
 import { formatNote, openNote, parseNote } from '../../src/note/note.ts';
 import { mergeSignatures } from '../../src/note/add-checkpoint.ts';
+import { originHash } from '../../src/note/origin-hash.ts';
+import { openRecordStore } from '../../src/store/record-store.ts';
 import { answer, problem } from '../client/memory-log.ts';
 import { newNoteSigner } from '../note/new-signer.ts';
+import { temporaryDirectory } from '../store/temporary-directory.ts';
 import { acmeLog, release, START_MS, WatchScene } from './watch-scene.ts';
 
 const name = 'monitor.example/m1';
@@ -159,4 +164,24 @@ describe('a monitor that cosigns', () => {
     const opened = parseNote(watching.watched.checkpoint!);
     await expect(openNote(opened, [log.signer.key], nodeVerifier)).resolves.toHaveLength(1);
   });
+});
+
+test('a head that contradicts the last one is refused, whoever hands it over', async () => {
+  const records = await openRecordStore(await temporaryDirectory(), { create: true });
+  const { log } = await acmeLog();
+  const hash = originHash(log.origin);
+  const cosign = async (size: number, root?: Hash): Promise<void> => {
+    const note = await log.note(size, [log.signer], root);
+    const change = new Change(records, () => undefined, START_MS);
+    const head = { note, ...parseCheckpoint(parseNote(note).text) };
+    await cosigner.cosign(hash, head, change);
+    await change.commit();
+  };
+  await cosign(2);
+  const served = records.get(checkpointKey(hash));
+  await expect(cosign(1)).rejects.toMatchObject({ code: 'log-forked' });
+  await expect(cosign(2, log.root(1))).rejects.toMatchObject({ code: 'log-forked' });
+  expect(records.get(checkpointKey(hash))).toEqual(served);
+  await cosign(2);
+  await records.close();
 });

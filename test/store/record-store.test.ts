@@ -107,10 +107,12 @@ test('an older copy of the database is noticed', async () => {
   expect(await codeOf(openRecordStore(directory, { create: false }))).toBe('store-corrupt');
 });
 
-/** A store of 40 writes that all lie in LevelDB's write-ahead log, as after a kill. */
-async function killedStore(): Promise<{ directory: string; log: string; bytes: Uint8Array }> {
+/** A store of some writes that all lie in LevelDB's write-ahead log, as after a kill. */
+async function killedStore(
+  writes = 40,
+): Promise<{ directory: string; log: string; bytes: Uint8Array }> {
   const { directory, store } = await newStore();
-  for (let i = 1; i <= 40; i++) {
+  for (let i = 1; i <= writes; i++) {
     await store.commit({
       put: [
         ['size', utf8(String(i))],
@@ -149,6 +151,20 @@ test('a bit that flipped anywhere in the write-ahead log is noticed', async () =
     const flipped = Uint8Array.from(bytes);
     flipped[at] = (flipped[at] as number) ^ (1 << (at % 8));
     expect(await openedWith(directory, log, flipped)).toBe('store-corrupt');
+  }
+});
+
+test('writes that LevelDB passes over in the middle of its write-ahead log are noticed', async () => {
+  // Of a damaged log it drops the rest of a block of 32 KiB, and goes on behind it.
+  const { directory, log, bytes } = await killedStore(300);
+  expect(bytes.length).toBeGreaterThan(3 * 32_768);
+  for (const at of [100, 20_000, 33_000, 60_000]) {
+    const flipped = Uint8Array.from(bytes);
+    flipped[at] = (flipped[at] as number) ^ 1;
+    const copy = await temporaryDirectory();
+    await cp(directory, copy, { recursive: true });
+    await writeFile(join(copy, log), flipped);
+    await expect(openRecordStore(copy, { create: false })).rejects.toThrow(/write \d+ is missing/);
   }
 });
 
